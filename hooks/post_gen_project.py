@@ -1,0 +1,45 @@
+"""Remove the files of the options that were not chosen."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+
+# question -> choice -> the files and folders that only this choice has
+OPTIONAL: dict[str, dict[str, list[str]]] = {
+    "license": {"MIT": ["LICENSE"], "Apache-2.0": ["LICENSE"]},
+}
+
+
+def not_chosen(answers: dict[str, str]) -> list[str]:
+    """Return the paths that none of the chosen options has, as the table writes them."""
+    kept = {path for question, choices in OPTIONAL.items() for path in choices.get(answers[question], [])}
+    known = {path for choices in OPTIONAL.values() for paths in choices.values() for path in paths}
+    return sorted(known - kept)
+
+
+def remove(path: str) -> None:
+    """Remove a file or folder; one that is not there was removed before."""
+    if os.path.isdir(path):
+        shutil.rmtree(path)
+    elif os.path.exists(path):
+        os.remove(path)
+
+
+def chosen_answers() -> dict[str, str]:
+    """Return the answers by question. Cookiecutter renders this line; as JSON in a string no answer is code."""
+    answers: dict[str, str] = json.loads({{cookiecutter | tojson | tojson}})  # type: ignore[name-defined]  # noqa: F821
+    return answers
+
+
+def main() -> int:
+    """Tidy the current directory, the freshly baked service."""
+    for path in not_chosen(chosen_answers()):
+        remove(path)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

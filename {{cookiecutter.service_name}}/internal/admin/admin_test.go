@@ -1,0 +1,38 @@
+package admin
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+)
+
+func TestRoutes(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		path   string
+		status int
+		prefix string // of the body
+	}{
+		{"/debug/pprof/", http.StatusOK, "profile "},
+		{"/debug/pprof/heap", http.StatusOK, "\x1f\x8b"}, // gzip, as go tool pprof takes it
+		{"/debug/pprof/profile?seconds=1", http.StatusOK, "\x1f\x8b"},
+		{"/debug/pprof/goroutine?debug=1", http.StatusOK, "goroutine profile:"},
+		{"/debug/pprof/nothing", http.StatusNotFound, "{"},
+		{"/debug/vars", http.StatusOK, "{"},
+	}
+	routes := Routes()
+	for _, test := range tests {
+		t.Run(test.path, func(t *testing.T) {
+			t.Parallel()
+			answer := httptest.NewRecorder()
+			routes.ServeHTTP(answer, httptest.NewRequest("GET", test.path, nil))
+			if got := answer.Code; got != test.status {
+				t.Errorf("status %d, want %d", got, test.status)
+			}
+			if got := answer.Body.String(); !strings.HasPrefix(got, test.prefix) {
+				t.Errorf("body begins %.20q, want %q", got, test.prefix)
+			}
+		})
+	}
+}

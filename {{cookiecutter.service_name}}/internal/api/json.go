@@ -1,0 +1,81 @@
+package api
+
+import (
+	"encoding/json/jsontext"
+	"encoding/json/v2"
+	"errors"
+	"fmt"
+	"mime"
+	"net/http"
+	"os"
+
+	"{{ cookiecutter.module_path }}/internal/problem"
+)
+
+// decode reads the body of r as one JSON object without unknown members. Where it cannot, it answers the client with
+// what is wrong and where, and reports false.
+func decode[T any](w http.ResponseWriter, r *http.Request) (T, bool) {
+	var value *T // null leaves it nil
+	mediaType, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if mediaType != "application/json" && r.ContentLength != 0 {
+		problem.Write(w, r, http.StatusUnsupportedMediaType, "The Content-Type of the body has to be application/json.")
+		return *new(T), false
+	}
+	err := json.UnmarshalRead(r.Body, &value, json.RejectUnknownMembers(true))
+	if err == nil && value == nil {
+		err = new(json.SemanticError)
+	}
+	if err != nil {
+		refuse(w, r, err)
+		return *new(T), false
+	}
+	return *value, true
+}
+
+// refuse answers a body that could not be read with the status and the words for what err found.
+func refuse(w http.ResponseWriter, r *http.Request, err error) {
+	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		problem.BodyTooLarge(w, r, tooLarge.Limit)
+		return
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		w.Header().Set("Connection", "close")
+		problem.Write(w, r, http.StatusRequestTimeout, "The body did not arrive in time.")
+		return
+	}
+	problem.Write(w, r, http.StatusBadRequest, describe(err))
+}
+
+// describe says what is wrong with a body without the names of Go types that json's own messages have.
+func describe(err error) string {
+	if e, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
+		return fmt.Sprintf("The body is not valid JSON at %s, byte %d: %v.", place(e.JSONPointer), e.ByteOffset, e.Err)
+	}
+	if e, ok := errors.AsType[*json.SemanticError](err); ok {
+		if errors.Is(e.Err, json.ErrUnknownName) {
+			return fmt.Sprintf("The body has an unknown member at %s.", place(e.JSONPointer))
+		}
+		return fmt.Sprintf("The body has a value of the wrong type at %s, byte %d.", place(e.JSONPointer), e.ByteOffset)
+	}
+	return "The body could not be read to its end."
+}
+
+// place shows a JSON pointer as the fragment of a URI, where the whole body is "#": RFC 6901, section 6.
+func place(pointer jsontext.Pointer) string { return "#" + string(pointer) }
+
+// respond answers with a value as JSON.
+func respond(w http.ResponseWriter, status int, value any) {
+	body := mustJSON(value)
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write(body)
+}
+
+// mustJSON panics where a value cannot be JSON, since only a mistake in this program can be the cause.
+func mustJSON(value any) []byte {
+	body, err := json.Marshal(value)
+	if err != nil {
+		panic(err)
+	}
+	return body
+}

@@ -1,0 +1,101 @@
+package api
+
+import (
+	"encoding/json/v2"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+type order struct {
+	ID    int      `json:"id"`
+	Items []string `json:"items"`
+}
+
+// decodeOrder posts a body to a handler that reads an order and answers with what it read.
+func decodeOrder(contentType string, body io.Reader) *httptest.ResponseRecorder {
+	r := httptest.NewRequest("POST", "/orders", body)
+	r.Header.Set("Content-Type", contentType)
+	w := httptest.NewRecorder()
+	if value, ok := decode[order](w, r); ok {
+		respond(w, http.StatusOK, value)
+	}
+	return w
+}
+
+func TestDecode(t *testing.T) {
+	t.Parallel()
+	const jsonType = "application/json"
+	tests := []struct {
+		name, contentType, body string
+		status                  int
+		answer                  string // has this
+	}{
+		{"whole", jsonType, ` {"id":1,"items":["a"]} `, http.StatusOK, `{"id":1,"items":["a"]}`},
+		{"with a charset", "Application/JSON; charset=utf-8", `{}`, http.StatusOK, `{"id":0,"items":[]}`},
+		{"no type", "", `{}`, http.StatusUnsupportedMediaType, "application/json"},
+		{"another type", "text/plain", `{}`, http.StatusUnsupportedMediaType, "application/json"},
+		{"empty", jsonType, ``, http.StatusBadRequest, "at #, byte 0"},
+		{"null", jsonType, `null`, http.StatusBadRequest, "wrong type at #, byte 0"},
+		{"not JSON", jsonType, `{"id":1`, http.StatusBadRequest, "at #"},
+		{"trailing data", jsonType, `{} {}`, http.StatusBadRequest, "byte 3"},
+		{"unknown member", jsonType, `{"id":1,"colour":"red"}`, http.StatusBadRequest, "unknown member at #/colour"},
+		{"other case", jsonType, `{"ID":1}`, http.StatusBadRequest, "unknown member at #/ID"},
+		{"duplicate member", jsonType, `{"id":1,"id":2}`, http.StatusBadRequest, "at #/id"},
+		{"invalid UTF-8", jsonType, "{\"items\":[\"\xff\"]}", http.StatusBadRequest, "at #/items/0"},
+		{"lone surrogate", jsonType, `{"items":["\ud800"]}`, http.StatusBadRequest, "at #/items/0"},
+		{"wrong type", jsonType, `{"items":[7]}`, http.StatusBadRequest, "wrong type at #/items/0"},
+		{"number out of range", jsonType, `{"id":1e999}`, http.StatusBadRequest, "at #/id"},
+		{"deep", jsonType, strings.Repeat("[", 100_000), http.StatusBadRequest, "at #"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			answer := decodeOrder(test.contentType, strings.NewReader(test.body))
+			if got := answer.Code; got != test.status {
+				t.Errorf("status %d, want %d: %s", got, test.status, answer.Body)
+			}
+			if got := answer.Body.String(); !strings.Contains(got, test.answer) || strings.Contains(got, "api.order") {
+				t.Errorf("answer %.300s, want it to have %q and no Go type", got, test.answer)
+			}
+		})
+	}
+}
+
+func TestDecodeTellsWhyABodyDidNotArrive(t *testing.T) {
+	t.Parallel()
+	tooLarge := http.MaxBytesReader(nil, io.NopCloser(strings.NewReader(`{"id":1}`)), 4)
+	if got, want := decodeOrder("application/json", tooLarge).Code, http.StatusRequestEntityTooLarge; got != want {
+		t.Errorf("status %d, want %d", got, want)
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	for _, seed := range []string{`{"id":1,"items":["a","é"]}`, `null`, `{`, "\xff", `{"id":1}{"id":2}`, `{"a":{"b":[1e400]}}`} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, body string) {
+		answer := decodeOrder("application/json", strings.NewReader(body))
+		if !utf8.Valid(answer.Body.Bytes()) {
+			t.Errorf("the answer is not UTF-8: %q", answer.Body)
+		}
+		switch answer.Code {
+		case http.StatusOK:
+			if again := decodeOrder("application/json", strings.NewReader(answer.Body.String())); again.Body.String() != answer.Body.String() {
+				t.Errorf("%s is read again as %s", answer.Body, again.Body)
+			}
+		case http.StatusBadRequest:
+			var problem struct {
+				Detail string `json:"detail"`
+			}
+			if err := json.Unmarshal(answer.Body.Bytes(), &problem); err != nil || problem.Detail == "" {
+				t.Errorf("the problem has no detail: %s (%v)", answer.Body, err)
+			}
+		default:
+			t.Errorf("status %d for %q", answer.Code, body)
+		}
+	})
+}

@@ -1,0 +1,81 @@
+// Package health is how a platform asks after the service.
+// See https://kubernetes.io/docs/concepts/workloads/pods/probes/.
+package health
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"{{ cookiecutter.module_path }}/internal/problem"
+)
+
+// The probes. Alive asks whether the process should be restarted, ready whether it should get traffic.
+const (
+	LivePath  = "/livez"
+	ReadyPath = "/readyz"
+)
+
+// IsProbe reports whether r is a platform's question and not a client's.
+func IsProbe(r *http.Request) bool {
+	return r.URL.Path == LivePath || r.URL.Path == ReadyPath
+}
+
+// Live answers GET /livez: a process that answers at all is alive, whatever it depends on.
+func Live(w http.ResponseWriter, _ *http.Request) {
+	answerOK(w)
+}
+
+// Ready answers GET /readyz: 503 while the service drains, so that no new requests are sent to it.
+func Ready(draining func() bool) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if draining() {
+			problem.Write(w, r, http.StatusServiceUnavailable, "The service is stopping.")
+			return
+		}
+		answerOK(w)
+	}
+}
+
+func answerOK(w http.ResponseWriter) {
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = io.WriteString(w, `{"status":"ok"}`)
+}
+
+const checkTimeout = 2 * time.Second
+
+// Check asks the service on this machine's port whether it is alive.
+func Check(ctx context.Context, port int) error {
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	if err != nil {
+		return fmt.Errorf("cannot reach the service: %w", err)
+	}
+	defer conn.Close()
+	return ask(conn)
+}
+
+// ask speaks HTTP by hand, since an http.Client would add half a megabyte to the binary.
+func ask(conn net.Conn) error {
+	if err := conn.SetDeadline(time.Now().Add(checkTimeout)); err != nil {
+		return err
+	}
+	if _, err := io.WriteString(conn, "GET "+LivePath+" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"); err != nil {
+		return err
+	}
+	statusLine, err := bufio.NewReader(conn).ReadString('\n')
+	if err != nil {
+		return fmt.Errorf("cannot read the answer of %s: %w", LivePath, err)
+	}
+	if !strings.HasPrefix(statusLine, "HTTP/1.1 200 ") {
+		return fmt.Errorf("%s answered %q", LivePath, statusLine)
+	}
+	return nil
+}

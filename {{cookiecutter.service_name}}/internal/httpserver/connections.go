@@ -1,0 +1,69 @@
+package httpserver
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+)
+
+// connections knows which open connections have a request in a handler. http.Server does not tell, and so waits
+// in its Shutdown for clients that never sent one: https://go.dev/issue/22682.
+type connections struct {
+	open sync.Map // net.Conn to *connection
+}
+
+type connection struct{ busy atomic.Bool }
+
+type connectionKey struct{}
+
+// opened is an http.Server's ConnContext.
+func (c *connections) opened(ctx context.Context, conn net.Conn) context.Context {
+	entry := new(connection)
+	c.open.Store(conn, entry)
+	return context.WithValue(ctx, connectionKey{}, entry)
+}
+
+// changed is an http.Server's ConnState. An answer is not out before its connection is idle, closed or at the
+// next request, so that only these end its being busy, not the return of the handler.
+func (c *connections) changed(conn net.Conn, state http.ConnState) {
+	switch state {
+	case http.StateActive, http.StateIdle:
+		if entry, ok := c.open.Load(conn); ok {
+			entry.(*connection).busy.Store(false)
+		}
+	case http.StateClosed, http.StateHijacked:
+		c.open.Delete(conn)
+	}
+}
+
+// watch marks the connections of the requests that reach next.
+func (c *connections) watch(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if entry, ok := r.Context().Value(connectionKey{}).(*connection); ok {
+			entry.busy.Store(true)
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// busy counts the requests in flight.
+func (c *connections) busy() int {
+	n := 0
+	for _, entry := range c.open.Range {
+		if entry.(*connection).busy.Load() {
+			n++
+		}
+	}
+	return n
+}
+
+// closeSilent closes the connections without a request in flight.
+func (c *connections) closeSilent() {
+	for conn, entry := range c.open.Range {
+		if !entry.(*connection).busy.Load() {
+			_ = conn.(net.Conn).Close()
+		}
+	}
+}

@@ -1,0 +1,193 @@
+package httpserver
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"{{ cookiecutter.module_path }}/internal/config"
+)
+
+// The tests run in synctest bubbles, where time passes only when everybody waits: minutes take no time, and what
+// should happen after 20 s is seen to happen after exactly 20 s. See https://pkg.go.dev/testing/synctest.
+
+var testConfig = config.Config{
+	ReadHeaderTimeout: time.Hour, // long, so that nothing but the stop ends a connection
+	ShutdownDelay:     5 * time.Second,
+	ShutdownTimeout:   20 * time.Second,
+}
+
+// pipes is a listener in memory: a bubble cannot wait for the network.
+type pipes struct {
+	accepted chan net.Conn
+	closed   chan struct{}
+}
+
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case conn := <-p.accepted:
+		return conn, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipes) Close() error {
+	close(p.closed)
+	return nil
+}
+
+func (p *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipe"} }
+
+// dial connects a client that sends text.
+func (p *pipes) dial(t *testing.T, text string) net.Conn {
+	t.Helper()
+	client, server := net.Pipe()
+	t.Cleanup(func() { _ = client.Close() })
+	p.accepted <- server
+	if _, err := io.WriteString(client, text); err != nil {
+		t.Fatal(err)
+	}
+	return client
+}
+
+// serve starts a server and returns the way to connect, to stop it, and what Serve returned.
+func serve(t *testing.T, handler http.HandlerFunc) (*pipes, context.CancelFunc, chan error) {
+	t.Helper()
+	listener := &pipes{make(chan net.Conn), make(chan struct{})}
+	server := newServer("PORT", listener, handler, testConfig, slog.New(slog.NewTextHandler(t.Output(), nil)))
+	ctx, stop := context.WithCancel(t.Context())
+	result := make(chan error, 1)
+	go func() { result <- server.Serve(ctx) }()
+	return listener, stop, result
+}
+
+const get = "GET / HTTP/1.1\r\nHost: test\r\n\r\n"
+
+func status(t *testing.T, conn net.Conn) string {
+	t.Helper()
+	answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatalf("no answer: %v", err)
+	}
+	_ = answer.Body.Close()
+	return answer.Status
+}
+
+func TestIdleServerStopsAfterTheDelay(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		listener, stop, result := serve(t, func(http.ResponseWriter, *http.Request) {})
+		stop()
+		begin := time.Now()
+
+		time.Sleep(testConfig.ShutdownDelay - time.Second)
+		conn := listener.dial(t, get)
+		if got, want := status(t, conn), "200 OK"; got != want {
+			t.Errorf("a request within the delay gets %q, want %q", got, want)
+		}
+		_ = conn.Close()
+
+		if err := <-result; err != nil {
+			t.Errorf("Serve() = %v", err)
+		}
+		if got, want := time.Since(begin), testConfig.ShutdownDelay; got != want {
+			t.Errorf("stopped after %s, want %s", got, want)
+		}
+	})
+}
+
+func TestRequestInFlightFinishes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		listener, stop, result := serve(t, func(_ http.ResponseWriter, r *http.Request) {
+			time.Sleep(testConfig.ShutdownTimeout)
+			if err := r.Context().Err(); err != nil {
+				t.Errorf("the context of a request that may finish ended: %v", err)
+			}
+		})
+		conn := listener.dial(t, get)
+		synctest.Wait()
+		stop()
+
+		if got, want := status(t, conn), "200 OK"; got != want {
+			t.Errorf("a request in flight gets %q, want %q", got, want)
+		}
+		if err := <-result; err != nil {
+			t.Errorf("Serve() = %v", err)
+		}
+	})
+}
+
+func TestStuckRequestIsCutOffAtTheTimeout(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		causes := make(chan error, 1)
+		listener, stop, result := serve(t, func(_ http.ResponseWriter, r *http.Request) {
+			<-r.Context().Done()
+			causes <- context.Cause(r.Context())
+			time.Sleep(time.Minute) // does not heed it
+		})
+		conn := listener.dial(t, get)
+		synctest.Wait()
+		stop()
+		begin := time.Now()
+
+		err := <-result
+		if err == nil || !strings.Contains(err.Error(), "cut off 1 requests") {
+			t.Errorf("Serve() = %v, want it to count the request", err)
+		}
+		longest := testConfig.ShutdownDelay + testConfig.ShutdownTimeout + time.Second
+		if got := time.Since(begin); got > longest {
+			t.Errorf("stopped after %s, want at most %s", got, longest)
+		}
+		if got := <-causes; !errors.Is(got, errShutdownTimeout) {
+			t.Errorf("the context's cause is %v, want %v", got, errShutdownTimeout)
+		}
+		if _, err := conn.Read(make([]byte, 1)); err == nil {
+			t.Error("the connection is open, want it closed")
+		}
+		time.Sleep(time.Minute) // until the handler returns: no goroutine may outlive the bubble
+	})
+}
+
+func TestSilentConnectionsDoNotHoldTheStop(t *testing.T) {
+	t.Parallel()
+	for name, sent := range map[string]string{
+		"nothing":       "",
+		"half a header": "GET / HTTP/1.1\r\nHo",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				listener, stop, result := serve(t, func(http.ResponseWriter, *http.Request) {})
+				listener.dial(t, sent)
+				synctest.Wait()
+				stop()
+				begin := time.Now()
+				if err := <-result; err != nil {
+					t.Errorf("Serve() = %v", err)
+				}
+				if got, longest := time.Since(begin), testConfig.ShutdownDelay+time.Second; got > longest {
+					t.Errorf("stopped after %s, want at most %s", got, longest)
+				}
+			})
+		})
+	}
+}
+
+func TestListenNamesTheVariable(t *testing.T) {
+	t.Parallel()
+	_, err := Listen("ADMIN_ADDR", "256.0.0.1:80", nil, testConfig, slog.Default())
+	if err == nil || !strings.HasPrefix(err.Error(), "ADMIN_ADDR: ") {
+		t.Errorf("Listen() = %v, want an error that begins with ADMIN_ADDR", err)
+	}
+}

@@ -1,0 +1,75 @@
+// Package middleware is what every request passes before it reaches a route.
+package middleware
+
+import (
+	"net/http"
+	"slices"
+	"sync/atomic"
+
+	"{{ cookiecutter.module_path }}/internal/health"
+	"{{ cookiecutter.module_path }}/internal/problem"
+)
+
+// Middleware wraps a handler.
+type Middleware = func(next http.Handler) http.Handler
+
+// Chain wraps handler so that a request passes the middlewares in the order they are written.
+func Chain(handler http.Handler, middlewares ...Middleware) http.Handler {
+	for _, wrap := range slices.Backward(middlewares) {
+		handler = wrap(handler)
+	}
+	return handler
+}
+
+// LimitInFlight refuses requests with 503 while limit of them are being served. Probes always pass: a platform that
+// cannot ask a busy service would take it for a dead one.
+func LimitInFlight(limit int) Middleware {
+	return func(next http.Handler) http.Handler {
+		var inFlight atomic.Int64
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if health.IsProbe(r) {
+				next.ServeHTTP(w, r)
+				return
+			}
+			defer inFlight.Add(-1)
+			if inFlight.Add(1) > int64(limit) {
+				w.Header().Set("Retry-After", "1")
+				problem.Write(w, r, http.StatusServiceUnavailable, "The service is busy. Try again.")
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
+}
+
+// RefuseCrossOrigin refuses with 403 what a page of another site makes a browser send. Clients that are not browsers
+// are not affected: https://pkg.go.dev/net/http#CrossOriginProtection.
+func RefuseCrossOrigin() Middleware {
+	protection := http.NewCrossOriginProtection()
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if protection.Check(r) != nil {
+				problem.Write(w, r, http.StatusForbidden, "Requests from the pages of another origin are refused.")
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
+}
+
+// LimitBody refuses bodies of more than limit bytes with 413: at once where the client tells the size, else when
+// the handler has read that much (see [http.MaxBytesError]).
+func LimitBody(limit int) Middleware {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.ContentLength > int64(limit) {
+				problem.BodyTooLarge(w, r, int64(limit))
+				return
+			}
+			if r.ContentLength != 0 {
+				r.Body = http.MaxBytesReader(w, r.Body, int64(limit))
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
+}

@@ -1,0 +1,170 @@
+package middleware
+
+import (
+	"encoding/json/v2"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"{{ cookiecutter.module_path }}/internal/logging"
+)
+
+// observe sends a request to a server whose handler is observed. It returns the answer, nil where the connection
+// was cut, and the lines that were logged by then.
+func observe(t *testing.T, draining bool, handler http.HandlerFunc, r *http.Request) (*http.Response, []map[string]any) {
+	t.Helper()
+	var log strings.Builder
+	observed := Observe(logging.New(&log, -4, "json"), func() bool { return draining })(handler)
+	logged := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer close(logged)
+		observed.ServeHTTP(w, r)
+	}))
+	r.RequestURI = ""
+	r.URL.Scheme, r.URL.Host = "http", server.Listener.Addr().String()
+
+	answer, err := http.DefaultClient.Do(r)
+	if err == nil {
+		_, err = io.ReadAll(answer.Body)
+		_ = answer.Body.Close()
+	}
+	<-logged
+	server.Close()
+	if err != nil {
+		answer = nil
+	}
+
+	var lines []map[string]any
+	for text := range strings.Lines(log.String()) {
+		var line map[string]any
+		if err := json.Unmarshal([]byte(text), &line); err != nil {
+			t.Errorf("log line %q: %v", text, err)
+		}
+		lines = append(lines, line)
+	}
+	return answer, lines
+}
+
+func TestRequestIsLoggedInOneLine(t *testing.T) {
+	t.Parallel()
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /orders/{id}", respondOK)
+	r := httptest.NewRequest("GET", "/orders/7?token=secret", nil)
+	r.Header.Set("X-Request-ID", "abc")
+	answer, lines := observe(t, false, mux.ServeHTTP, r)
+
+	if got := answer.Header.Get("X-Request-ID"); got != "abc" {
+		t.Errorf("X-Request-ID = %q, want it echoed", got)
+	}
+	if got := answer.Header.Get("X-Content-Type-Options"); got != "nosniff" {
+		t.Errorf("X-Content-Type-Options = %q, want nosniff", got)
+	}
+	if len(lines) != 1 {
+		t.Fatalf("%d lines, want 1: %v", len(lines), lines)
+	}
+	want := map[string]any{
+		"level": "INFO", "msg": "request", "method": "GET", "route": "GET /orders/{id}",
+		"status": 200.0, "bytes": 2.0, "request_id": "abc",
+	}
+	for name, value := range want {
+		if got := lines[0][name]; got != value {
+			t.Errorf("%s = %v, want %v", name, got, value)
+		}
+	}
+	for _, name := range []string{"duration", "client", "time"} {
+		if lines[0][name] == nil {
+			t.Errorf("the line has no %s: %v", name, lines[0])
+		}
+	}
+}
+
+func TestProbesAreLoggedAtDebug(t *testing.T) {
+	t.Parallel()
+	_, lines := observe(t, false, respondOK, httptest.NewRequest("GET", "/livez", nil))
+	if got := lines[0]["level"]; got != "DEBUG" {
+		t.Errorf("level = %v, want DEBUG", got)
+	}
+}
+
+func TestAnswersCloseTheirConnectionsWhileDraining(t *testing.T) {
+	t.Parallel()
+	handlers := map[string]http.HandlerFunc{
+		"writes":  respondOK,
+		"flushes": func(w http.ResponseWriter, _ *http.Request) { _ = http.NewResponseController(w).Flush() },
+		"silent":  func(http.ResponseWriter, *http.Request) {},
+	}
+	for name, handler := range handlers {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if answer, _ := observe(t, true, handler, httptest.NewRequest("GET", "/", nil)); !answer.Close {
+				t.Error("the connection stays open, want Connection: close")
+			}
+			if answer, _ := observe(t, false, handler, httptest.NewRequest("GET", "/", nil)); answer.Close {
+				t.Error("the connection closes without a drain")
+			}
+		})
+	}
+}
+
+func TestPanicIsAnsweredWith500(t *testing.T) {
+	t.Parallel()
+	answer, lines := observe(t, false, func(http.ResponseWriter, *http.Request) { panic("boom") },
+		httptest.NewRequest("GET", "/", nil))
+	if answer == nil || answer.StatusCode != http.StatusInternalServerError {
+		t.Fatalf("answer %v, want 500", answer)
+	}
+	if len(lines) != 2 || lines[0]["value"] != "boom" || !strings.Contains(lines[0]["stack"].(string), "observe_test.go") {
+		t.Errorf("lines %v, want the panic with its stack, then the request", lines)
+	}
+	if id := answer.Header.Get("X-Request-ID"); lines[0]["request_id"] != id || lines[1]["request_id"] != id {
+		t.Errorf("lines %v, want both with request_id %s", lines, id)
+	}
+}
+
+func TestAnswerThatHadBegunIsCut(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name    string
+		handler http.HandlerFunc
+		panics  int // logged
+	}{
+		{"panic after a write", func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = io.WriteString(w, "half")
+			panic("boom")
+		}, 1},
+		{"panic after a flush", func(w http.ResponseWriter, _ *http.Request) {
+			_ = http.NewResponseController(w).Flush()
+			panic("boom")
+		}, 1},
+		{"http.ErrAbortHandler", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, 0},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			answer, lines := observe(t, false, test.handler, httptest.NewRequest("GET", "/", nil))
+			if answer != nil {
+				t.Errorf("the client got a whole answer: %s", answer.Status)
+			}
+			if got, want := len(lines), test.panics+1; got != want {
+				t.Errorf("%d lines, want %d: %v", got, want, lines)
+			}
+		})
+	}
+}
+
+func TestHijackedConnectionIsLoggedAsSwitched(t *testing.T) {
+	t.Parallel()
+	_, lines := observe(t, false, func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		_ = conn.Close()
+	}, httptest.NewRequest("GET", "/", nil))
+	if got := lines[0]["status"]; got != 101.0 {
+		t.Errorf("status %v, want 101", got)
+	}
+}

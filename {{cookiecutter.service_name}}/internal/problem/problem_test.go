@@ -1,0 +1,32 @@
+package problem
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"testing"
+)
+
+func TestWriteReplacesWhatTheHandlerHadPlanned(t *testing.T) {
+	t.Parallel()
+	recorder := httptest.NewRecorder()
+	recorder.Header().Set("Content-Length", "9000")
+	recorder.Header().Set("Content-Encoding", "gzip")
+	recorder.Header().Set("Content-Type", "image/png")
+
+	Write(recorder, httptest.NewRequest("GET", "/", nil), http.StatusTeapot, "Short and \xff stout.", Field{"#/spout", "missing"})
+
+	answer := recorder.Result()
+	if got, want := answer.Header.Get("Content-Type"), "application/problem+json"; got != want {
+		t.Errorf("Content-Type = %q, want %q", got, want)
+	}
+	for _, name := range []string{"Content-Length", "Content-Encoding"} {
+		if got := answer.Header.Get(name); got != "" {
+			t.Errorf("%s = %q, want none", name, got)
+		}
+	}
+	want := `{"type":"about:blank","title":"I'm a teapot","status":418,"detail":"Short and ` + "\ufffd" + ` stout.",` +
+		`"errors":[{"pointer":"#/spout","detail":"missing"}]}`
+	if got := recorder.Body.String(); got != want {
+		t.Errorf("body = %s, want %s", got, want)
+	}
+}

@@ -1,0 +1,32 @@
+package requestid
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestChooseKeepsHarmlessIDs(t *testing.T) {
+	t.Parallel()
+	for _, id := range []string{"a", "0", "Az09._-", strings.Repeat("x", maxLength)} {
+		if got := Choose(id); got != id {
+			t.Errorf("Choose(%q) = %q, want it kept", id, got)
+		}
+	}
+}
+
+func TestChooseReplacesOtherIDs(t *testing.T) {
+	t.Parallel()
+	for _, id := range []string{"", strings.Repeat("x", maxLength+1), "a b", "a\nb", `a"b`, "ä", "@", "[", "`", "{"} {
+		got := Choose(id)
+		if got == id || !valid(got) {
+			t.Errorf("Choose(%q) = %q, want a new id", id, got)
+		}
+	}
+}
+
+func TestGeneratedIDsDiffer(t *testing.T) {
+	t.Parallel()
+	if a, b := Choose(""), Choose(""); a == b {
+		t.Errorf("Choose gave %q twice", a)
+	}
+}

@@ -1,0 +1,132 @@
+{%- from "text.jinja" import quoted -%}
+// The service: this file wires its parts together, and nothing else does.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"sync"
+	"syscall"
+
+	"{{ cookiecutter.module_path }}/internal/admin"
+	"{{ cookiecutter.module_path }}/internal/api"
+	"{{ cookiecutter.module_path }}/internal/build"
+	"{{ cookiecutter.module_path }}/internal/config"
+	"{{ cookiecutter.module_path }}/internal/health"
+	"{{ cookiecutter.module_path }}/internal/httpserver"
+	"{{ cookiecutter.module_path }}/internal/logging"
+	"{{ cookiecutter.module_path }}/internal/middleware"
+)
+
+const (
+	service     = "{{ cookiecutter.service_name }}"
+	description = {{ quoted(cookiecutter.description) }}
+	usage       = "usage: service [-help | -version | -healthcheck]"
+)
+
+// Version is set by the build: -ldflags "-X main.Version=1.2.3".
+var Version = "dev"
+
+// Exit statuses: 1 for what failed, 2 for what the caller got wrong.
+const (
+	exitOK = iota
+	exitFailure
+	exitUsage
+)
+
+func main() {
+	ctx, release := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, release) // the first signal drains, a second one ends the process at once
+	signal.Ignore(syscall.SIGPIPE)  // a log reader that went away must not end the service
+	os.Exit(run(ctx, os.Args[1:], os.LookupEnv, os.Stdout, os.Stderr))
+}
+
+// run is the program apart from its process: it works until ctx is done and returns the exit status.
+func run(ctx context.Context, args []string, lookupEnv config.LookupFunc, stdout, stderr io.Writer) int {
+	info := build.Read(service, Version)
+	cfg, err := config.Load(lookupEnv)
+
+	if len(args) == 0 {
+		if err != nil {
+			fmt.Fprintln(stderr, err)
+			return exitUsage
+		}
+		return serve(ctx, cfg, info, stdout, stderr)
+	}
+	switch strings.Join(args, " ") {
+	case "-help", "--help", "-h":
+		fmt.Fprintf(stdout, "%s: %s\n\n%s\n\n%s", service, description, usage, config.Help())
+		return exitOK
+	case "-version", "--version":
+		fmt.Fprintln(stdout, service, info.Version)
+		return exitOK
+	case "-healthcheck", "--healthcheck":
+		return healthcheck(ctx, cfg.Port, err, stderr)
+	default:
+		fmt.Fprintf(stderr, "%s: unknown arguments: %q\n%s\n", service, args, usage)
+		return exitUsage
+	}
+}
+
+// healthcheck is what the container's HEALTHCHECK runs. Docker knows 0 and 1 and reserves 2.
+func healthcheck(ctx context.Context, port int, err error, stderr io.Writer) int {
+	if err == nil {
+		err = health.Check(ctx, port)
+	}
+	if err != nil {
+		fmt.Fprintln(stderr, err)
+		return exitFailure
+	}
+	return exitOK
+}
+
+// serve answers on PORT and ADMIN_ADDR until ctx is done, then drains both.
+func serve(ctx context.Context, cfg config.Config, info build.Info, stdout, stderr io.Writer) int {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	draining := func() bool { return ctx.Err() != nil }
+	logger := logging.New(stdout, cfg.LogLevel, cfg.LogFormat)
+
+	handler := middleware.Chain(api.Routes(info, draining),
+		middleware.Observe(logger, draining),
+		middleware.LimitInFlight(cfg.MaxInFlight),
+		middleware.RefuseCrossOrigin(),
+		middleware.LimitBody(cfg.MaxBodyBytes),
+	)
+	adminHandler := middleware.Chain(admin.Routes(), middleware.Observe(logger, draining))
+
+	server, err := httpserver.Listen("PORT", fmt.Sprintf(":%d", cfg.Port), handler, cfg, logger)
+	servers := []*httpserver.Server{server}
+	if err == nil && cfg.AdminAddr != "" {
+		server, err = httpserver.Listen("ADMIN_ADDR", cfg.AdminAddr, adminHandler, cfg, logger)
+		servers = append(servers, server)
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "%s: %v\n", service, err)
+		return exitFailure
+	}
+	for _, server := range servers {
+		logger.Info("listening", "address", server.Addr(), "set_by", server.Variable(), "version", info.Version)
+	}
+
+	errs := make([]error, len(servers))
+	var running sync.WaitGroup
+	for i, server := range servers {
+		running.Go(func() {
+			errs[i] = server.Serve(ctx)
+			stop(errs[i]) // one that fails takes the other along
+		})
+	}
+	running.Wait()
+	if err := errors.Join(errs...); err != nil {
+		logger.Error("stopped", "error", err)
+		return exitFailure
+	}
+	logger.Info("stopped")
+	return exitOK
+}
