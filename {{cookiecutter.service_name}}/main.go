@@ -40,10 +40,22 @@ const (
 )
 
 func main() {
-	ctx, release := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, release) // the first signal drains, a second one ends the process at once
-	signal.Ignore(syscall.SIGPIPE)  // a log reader that went away must not end the service
-	os.Exit(run(ctx, os.Args[1:], os.LookupEnv, os.Stdout, os.Stderr))
+	signal.Ignore(syscall.SIGPIPE) // a log reader that went away must not end the service
+	os.Exit(run(untilSignal(), os.Args[1:], os.LookupEnv, os.Stdout, os.Stderr))
+}
+
+// untilSignal returns a context that the first SIGINT or SIGTERM ends. A second one ends the process at once, which
+// signal.NotifyContext cannot promise: it hears on for a moment after its context is done.
+func untilSignal() context.Context {
+	ctx, end := context.WithCancelCause(context.Background())
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		received := <-signals
+		signal.Stop(signals)
+		end(fmt.Errorf("received %s", received))
+	}()
+	return ctx
 }
 
 // run is the program apart from its process: it works until ctx is done and returns the exit status.

@@ -1,0 +1,29 @@
+# Commands of the template. "make" alone lists them.
+PYTHON ?= python3
+PYTEST ?= -n 2
+
+.PHONY: help demo test bench clean
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: .venv/ready ## bake a service, build it, run it, show its answers
+	@.venv/bin/python -m tools.demo
+
+test: .venv/ready ## run every test; what needs Docker is skipped where there is none
+	@.venv/bin/python -m pytest $(PYTEST)
+
+bench: .venv/ready ## measure the figures of docs/benchmarks.md and write them there
+	@.venv/bin/python -m benchmarks
+
+clean: ## remove the environment
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache
+
+.venv/ready: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 10) or sys.exit("Python 3.10 or later is needed, this is " + sys.version)'
+	@$(PYTHON) -c 'import ensurepip' || { echo "Python lacks venv: install it (Debian: apt install python3-venv)"; exit 1; }
+	@echo "Making .venv, with the Go toolchain in it: once, up to a minute"
+	@$(PYTHON) -m venv --clear .venv
+	@.venv/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	@.venv/bin/python -m pip install --quiet --group dev
+	@touch $@

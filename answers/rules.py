@@ -1,0 +1,191 @@
+"""The rules of the answers: what each question accepts, why it refuses an answer, and what it suggests instead.
+
+They stand here once. The prompt, the gate before generation and the tests read them, so this module imports the
+standard library only, and asks neither the clock nor the network.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+ADMIN_PORT = 9090  # where the service's admin listener is by default
+
+# https://learn.microsoft.com/windows/win32/fileio/naming-a-file
+WINDOWS_DEVICES = frozenset(
+    ["con", "prn", "aux", "nul", *(device + digit for device in ("com", "lpt") for digit in "123456789")]
+)
+
+# The first elements of the standard library's import paths: a module under one of them does not build.
+STANDARD_LIBRARY = frozenset(
+    "archive bufio bytes cmd cmp compress container context crypto database debug embed encoding errors expvar flag "
+    "fmt go hash html image index internal io iter log maps math mime net os path plugin reflect regexp runtime slices "
+    "sort std strconv strings structs sync syscall testing text time unicode unique unsafe uuid vendor weak".split()
+)
+
+# Characters that nobody sees and that make a text read otherwise than it is: https://trojansource.codes
+MISLEADING = frozenset("\u200b\u2060\ufeff\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+class Rule(NamedTuple):
+    """What one question accepts, in words and in code. A suggestion is always accepted."""
+
+    accepted: str
+    refusal: Callable[[str], str | None]  # why an answer is refused, None where it is not
+    suggestion: Callable[[str], str]
+
+
+def refuse_service_name(name: str) -> str | None:
+    if not 2 <= len(name) <= 40:
+        return f"it has {len(name)} characters"
+    if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name):
+        return "it is not a lower-case DNS label"
+    if name in WINDOWS_DEVICES:
+        return "Windows keeps that name for a device"
+    if name == "vendor" or re.fullmatch(r"v[0-9]+", name):
+        return "Go gives that name a meaning of its own"
+    return None
+
+
+def suggest_service_name(text: str) -> str:
+    ascii_text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    words = re.sub(r"([a-z0-9])([A-Z])", r"\1-\2", ascii_text)
+    name = re.sub(r"[^a-z0-9]+", "-", words.lower()).lstrip("-0123456789")[:40].rstrip("-")
+    return next((n for n in (name, f"{name}-service") if refuse_service_name(n) is None), "my-service")
+
+
+def refuse_description(text: str) -> str | None:
+    for position, character in enumerate(text, start=1):
+        if unicodedata.category(character) in {"Cc", "Cn", "Co", "Cs", "Zl", "Zp"} or character in MISLEADING:
+            name = unicodedata.name(character, "a character that cannot be shown")
+            return f"it has U+{ord(character):04X} {name} at position {position}"
+    if not text.strip():
+        return "it is empty"
+    if len(text) > 200:
+        return f"it has {len(text)} characters"
+    return None
+
+
+def suggest_description(text: str) -> str:
+    visible = "".join(" " if c.isspace() else c for c in text if c.isspace() or refuse_description(c) is None)
+    return " ".join(visible.split())[:200].rstrip() or "A Go service."
+
+
+def refuse_module_path(path: str) -> str | None:
+    """Follow golang.org/x/mod/module.CheckImportPath and the rest of what "go mod init" refuses."""
+    if not re.fullmatch(r"[A-Za-z0-9._~+/-]+", path):
+        return "it has characters that Go does not allow in one"
+    if path.startswith("-") or len(path) > 200:
+        return "it begins with a dash" if path.startswith("-") else f"it has {len(path)} characters"
+    for element in path.split("/"):
+        if reason := _refuse_path_element(element):
+            return reason
+    if path == "toolchain" or path.split("/")[0] in STANDARD_LIBRARY:
+        return "Go keeps that name for itself"
+    if path.startswith("gopkg.in/"):
+        major = re.fullmatch(r".+\.v(0|[1-9][0-9]*)(-unstable)?", path)
+        return None if major else "gopkg.in wants a version at its end, such as .v1"
+    if major := re.fullmatch(r".*/v([0-9.]+)", path):
+        if not re.fullmatch(r"[2-9]|[1-9][0-9]+", major[1]):
+            return "a version at its end has to be /v2 or later"
+    return None
+
+
+def _refuse_path_element(element: str) -> str | None:
+    if not element:
+        return "it has an empty element"
+    if element.endswith("."):
+        return f"{element} ends with a dot"
+    if element == "vendor":
+        return "Go gives vendor a meaning of its own"
+    stem = element.split(".")[0]
+    if stem.lower() in WINDOWS_DEVICES:
+        return f"Windows keeps {stem} for a device"
+    if re.search(r"~[0-9]+$", stem):
+        return f"{element} looks like a Windows short name"
+    return None
+
+
+def suggest_module_path(text: str) -> str:
+    path = re.sub(r"^[a-z]+://|\.git$|/+$", "", text.strip())
+    path = re.sub(r"[^A-Za-z0-9._~+/-]+", "-", path).strip("-/")
+    return path if refuse_module_path(path) is None else "github.com/acme/" + suggest_service_name(path.split("/")[-1])
+
+
+def refuse_owner(owner: str) -> str | None:
+    name = r"[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?"
+    email = r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+"
+    if len(owner) > 100:
+        return f"it has {len(owner)} characters"
+    if not re.fullmatch(rf"@{name}(/{name})*|{email}", owner):
+        return "it is none of the three"
+    return None
+
+
+def suggest_owner(text: str) -> str:
+    owner = "@" + re.sub(r"[^A-Za-z0-9_./-]+", "-", text).strip("-./")
+    return owner if refuse_owner(owner) is None else "@acme/platform"
+
+
+def refuse_http_port(port: str) -> str | None:
+    if not re.fullmatch(r"[1-9][0-9]*", port) or len(port) > 5:
+        return "it is not such a number"
+    if not 1024 <= int(port) <= 65535:
+        return "it is out of range"
+    if int(port) == ADMIN_PORT:
+        return "the admin listener has that port"
+    return None
+
+
+def suggest_http_port(text: str) -> str:
+    digits = re.sub(r"[^0-9]", "", text).lstrip("0")
+    return next((port for port in (digits, "8" + digits.rjust(3, "0")) if refuse_http_port(port) is None), "8080")
+
+
+def refuse_go_version(version: str) -> str | None:
+    minor = re.fullmatch(r"1\.([1-9][0-9]{1,2})", version)
+    if not minor:
+        return "it is not such a version"
+    return "it is too old" if int(minor[1]) < 27 else None
+
+
+def suggest_go_version(text: str) -> str:
+    minor = re.match(r"(?:go)?(1\.[0-9]+)", text.strip().lower())
+    return minor[1] if minor and refuse_go_version(minor[1]) is None else "1.27"
+
+
+RULES: dict[str, Rule] = {
+    "service_name": Rule(
+        "2 to 40 lower-case letters, digits and single hyphens, beginning with a letter, such as order-api",
+        refuse_service_name,
+        suggest_service_name,
+    ),
+    "description": Rule("one line of 1 to 200 visible characters", refuse_description, suggest_description),
+    "module_path": Rule(
+        'what "go mod init" accepts, such as github.com/acme/order-api', refuse_module_path, suggest_module_path
+    ),
+    "owner": Rule("@user, @org/team or an e-mail address, as in CODEOWNERS", refuse_owner, suggest_owner),
+    "http_port": Rule(f"a number from 1024 to 65535, except {ADMIN_PORT}", refuse_http_port, suggest_http_port),
+    "go_version": Rule("1.27 or later, without a patch number", refuse_go_version, suggest_go_version),
+}
+
+
+def problems(answers: Mapping[str, object]) -> list[str]:
+    """Return a line for each bad answer: the question, the answer, what is wrong, what is accepted, what to type."""
+    return [line for question, rule in RULES.items() if (line := _problem(question, rule, answers.get(question, "")))]
+
+
+def _problem(question: str, rule: Rule, answer: object) -> str | None:
+    text = answer if isinstance(answer, str) else str(answer)
+    reason = rule.refusal(text) if isinstance(answer, str) else f"it is of type {type(answer).__name__}, not text"
+    if reason is None:
+        return None
+    return f"{question}={shown(text)}: {reason}. Accepted: {rule.accepted}. Try: {rule.suggestion(text)}"
+
+
+def shown(text: str) -> str:
+    """Return a text as a person may see it: in quotes, escaped and not longer than a line."""
+    escaped = ascii(text)
+    return escaped if len(escaped) <= 60 else escaped[:57] + "..."

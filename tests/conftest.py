@@ -1,0 +1,133 @@
+"""What the tests start from: baked services, their binaries, and what the machine has."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import pytest
+from cookiecutter.main import cookiecutter
+
+from tools import toolchain
+from tools.service import Service
+
+TEMPLATE = Path(__file__).resolve().parent.parent
+
+
+def pytest_report_header() -> list[str]:
+    build_cache = Path(subprocess.check_output(["go", "env", "GOCACHE"], env=go_environment(), text=True).strip())
+    warm = sum(1 for _ in build_cache.glob("*/*-d")) > 100
+    return [f"go: {toolchain.go_bin_directory()}, build cache {'warm' if warm else 'cold'}", f"docker: {missing_engine() or 'runs'}"]
+
+
+@cache
+def go_environment() -> dict[str, str]:
+    return toolchain.environment()
+
+
+@cache
+def missing_engine() -> str:
+    """Return why there is no container engine, nothing where there is one."""
+    if not shutil.which("docker"):
+        return "no docker command"
+    told = subprocess.run(["docker", "info", "--format", "{{.ServerVersion}}"], capture_output=True, text=True, check=False)
+    return "" if told.returncode == 0 else "no engine runs: " + (told.stderr.strip() or told.stdout.strip()).splitlines()[-1]
+
+
+def skip(reason: str) -> None:
+    """Skip the test on a user's machine; in CI fail, since there whatever is needed has to be there."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@dataclass(frozen=True)
+class Baked:
+    """A baked service, and what its owner does with it."""
+
+    path: Path
+
+    def files(self) -> set[str]:
+        return {str(file.relative_to(self.path)) for file in self.path.rglob("*") if file.is_file()}
+
+    def read(self, name: str) -> str:
+        return (self.path / name).read_text(encoding="utf-8")
+
+    def run(self, *command: str, status: int = 0, timeout: float = 600) -> str:
+        """Run a command in its folder; return what it printed. The test fails where the exit status is another one."""
+        done = subprocess.run(
+            command, cwd=self.path, env=go_environment(), text=True, capture_output=True, timeout=timeout, check=False
+        )
+        assert done.returncode == status, f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
+        return done.stdout + done.stderr
+
+    def make(self, *words: str) -> str:
+        return self.run("make", "--no-print-directory", *words)
+
+    def build(self) -> Path:
+        self.make("build", "VERSION=1.2.3")
+        return self.path / "bin/service"
+
+
+def questions() -> dict[str, object]:
+    """Return the questions of cookiecutter.json with their defaults: a text, or a list of choices."""
+    context = json.loads((TEMPLATE / "cookiecutter.json").read_text(encoding="utf-8"))
+    return {name: default for name, default in context.items() if not name.startswith("_")}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_user_config(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep the answers of the person who runs the tests out of them."""
+    config = tmp_path_factory.mktemp("config") / "cookiecutter.yaml"
+    folders = {name: str(config.parent / name) for name in ("cookiecutters_dir", "replay_dir")}
+    config.write_text(json.dumps(folders))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COOKIECUTTER_CONFIG", str(config))
+        yield
+
+
+Bake = Callable[..., Baked]
+
+
+@pytest.fixture(scope="session")
+def bake(tmp_path_factory: pytest.TempPathFactory) -> Bake:
+    """Return bake(**answers), which refuses the name of a question that does not exist."""
+
+    def bake(**answers: str) -> Baked:
+        unknown = answers.keys() - questions().keys()
+        assert not unknown, f"no such questions: {unknown}"
+        folder = tmp_path_factory.mktemp("bake")
+        return Baked(Path(cookiecutter(str(TEMPLATE), no_input=True, output_dir=str(folder), extra_context=answers)))
+
+    return bake
+
+
+@pytest.fixture(scope="session")
+def default(bake: Bake) -> Baked:
+    """The service of the default answers. Tests read it and run its commands, but leave its files as they are."""
+    return bake()
+
+
+@pytest.fixture(scope="session")
+def binary(default: Baked) -> Path:
+    return default.build()
+
+
+@pytest.fixture
+def service(binary: Path) -> Iterator[Service]:
+    """The default service, running."""
+    with Service(binary, LOG_LEVEL="debug") as running:
+        yield running
+
+
+@pytest.fixture
+def engine() -> None:
+    """A container engine; without one the test is skipped."""
+    if reason := missing_engine():
+        skip(f"no container engine: {reason}")

@@ -1,0 +1,89 @@
+"""What comes out of a bake: its files, and nothing of the template in them."""
+
+from __future__ import annotations
+
+import itertools
+import re
+
+import pytest
+from conftest import Bake, Baked, questions
+
+CHOICES = {name: default for name, default in questions().items() if isinstance(default, list)}
+COMBINATIONS = [dict(zip(CHOICES, combination, strict=True)) for combination in itertools.product(*CHOICES.values())]
+
+BASE = {
+    ".dockerignore", ".editorconfig", ".gitattributes", ".gitignore", ".golangci.yml", "AGENTS.md", "CODEOWNERS",
+    "Dockerfile", "Makefile", "README.md", "go.mod", "main.go", "main_test.go",
+    "internal/admin/admin.go", "internal/admin/admin_test.go",
+    "internal/api/greetings.go", "internal/api/greetings_test.go", "internal/api/json.go", "internal/api/json_test.go",
+    "internal/api/openapi.yaml", "internal/api/routes.go", "internal/api/routes_test.go",
+    "internal/build/build.go", "internal/build/build_test.go",
+    "internal/config/config.go", "internal/config/config_test.go",
+    "internal/health/health.go", "internal/health/health_test.go",
+    "internal/httpserver/connections.go", "internal/httpserver/server.go", "internal/httpserver/server_test.go",
+    "internal/logging/logging.go", "internal/logging/logging_test.go",
+    "internal/middleware/middleware.go", "internal/middleware/middleware_test.go",
+    "internal/middleware/observe.go", "internal/middleware/observe_test.go",
+    "internal/problem/problem.go", "internal/problem/problem_test.go",
+    "internal/requestid/requestid.go", "internal/requestid/requestid_test.go",
+}  # fmt: skip
+
+# question -> choice -> the files it adds
+ADDED: dict[str, dict[str, set[str]]] = {"license": {"MIT": {"LICENSE"}, "Apache-2.0": {"LICENSE"}}}
+
+
+def expected_files(answers: dict[str, str]) -> set[str]:
+    return BASE.union(*(ADDED.get(question, {}).get(choice, set()) for question, choice in answers.items()))
+
+
+@pytest.mark.parametrize("answers", COMBINATIONS, ids="-".join)
+def test_every_combination_has_its_files_and_no_leftovers(bake: Bake, answers: dict[str, str]) -> None:
+    service = bake(**answers)
+    assert service.files() == expected_files(answers)
+    assert [path for path in service.path.rglob("*") if path.is_dir() and not list(path.iterdir())] == []
+    for name in service.files():
+        assert_looks_hand_written(name, service.read(name))
+    for question, choice in answers.items():
+        for other in set(CHOICES[question]) - {choice}:
+            mentions = [name for name in service.files() if re.search(rf"\b{re.escape(other)}\b", service.read(name))]
+            assert mentions == [], f"{question}={choice} mentions {other}"
+
+
+def assert_looks_hand_written(name: str, text: str) -> None:
+    assert not re.search(r"cookiecutter|\{\{|\{%|%\}|jinja", text, re.IGNORECASE), f"{name} has something of the template"
+    assert text.endswith("\n"), f"{name} lacks its last line end"
+    assert not text.endswith("\n\n"), f"{name} ends with blank lines"
+    assert not text.startswith("\n"), f"{name} begins with a blank line"
+    assert "\r" not in text
+    assert not re.search(r"[ \t]$", text, re.MULTILINE), f"{name} has trailing space"
+    assert "\n\n\n" not in text, f"{name} has a hole"
+
+
+def test_two_bakes_are_identical(bake: Bake) -> None:
+    one, other = bake(), bake()
+    assert one.files() == other.files()
+    assert all(one.read(name) == other.read(name) for name in one.files())
+
+
+@pytest.mark.parametrize("license_name", ["MIT", "Apache-2.0"])
+def test_the_license_is_the_chosen_one(bake: Bake, license_name: str) -> None:
+    service = bake(license=license_name)
+    title = {"MIT": "MIT License", "Apache-2.0": "Apache License"}[license_name]
+    assert title in service.read("LICENSE")
+    assert f"[{license_name}](LICENSE)" in service.read("README.md")
+
+
+def test_answers_stand_where_they_belong(bake: Bake) -> None:
+    service = bake(
+        service_name="orders", module_path="git.example.com/shop/orders", owner="@shop/backend", http_port="9000", go_version="1.28"
+    )
+    assert service.path.name == "orders"
+    assert service.read("go.mod") == "module git.example.com/shop/orders\n\ngo 1.28.0\n"
+    assert service.read("CODEOWNERS").endswith("\n* @shop/backend\n")
+    assert "FROM --platform=$BUILDPLATFORM golang:1.28-alpine AS build" in service.read("Dockerfile")
+    assert "EXPOSE 9000" in service.read("Dockerfile")
+    assert 'name: "PORT", fallback: "9000"' in service.read("internal/config/config.go")
+
+
+def test_agents_read_forty_lines_at_most(default: Baked) -> None:
+    assert len(default.read("AGENTS.md").splitlines()) <= 40

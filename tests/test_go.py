@@ -1,0 +1,94 @@
+"""The baked Go code: formatted, vetted, linted, tested, reproducible."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+import pytest
+from conftest import Bake, Baked, skip
+
+
+@pytest.mark.contract("module")
+def test_the_standard_library_is_all_it_imports(default: Baked) -> None:
+    imports = default.run("go", "list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", "./...").split()
+    assert all(path.startswith("github.com/acme/my-service") for path in imports)
+    assert default.read("go.mod") == "module github.com/acme/my-service\n\ngo 1.27.0\n"
+
+
+@pytest.mark.contract("entry")
+def test_main_only_runs(default: Baked) -> None:
+    code = default.read("main.go")
+    assert '\nvar Version = "dev"\n' in code
+    main = re.search(r"^func main\(\) \{\n(.*?)^\}", code, re.MULTILINE | re.DOTALL)
+    assert main
+    assert main[1].splitlines()[-1] == "\tos.Exit(run(untilSignal(), os.Args[1:], os.LookupEnv, os.Stdout, os.Stderr))"
+
+
+@pytest.mark.contract("build")
+def test_two_builds_in_two_folders_are_identical(bake: Bake, default: Baked) -> None:
+    digests = {hashlib.sha256(service.build().read_bytes()).hexdigest() for service in (bake(), bake())}
+    assert len(digests) == 1
+    recorded = default.run("go", "version", "-m", str(default.build()))
+    assert "CGO_ENABLED=0" in recorded
+    assert "-trimpath=true" in recorded
+
+
+def test_it_is_formatted_and_vetted(default: Baked) -> None:
+    assert default.run("gofmt", "-l", ".") == ""
+    default.run("go", "vet", "./...")
+
+
+def test_its_own_tests_pass_under_the_race_detector(default: Baked) -> None:
+    default.make("race")
+
+
+def module_or_skip(service: Baked, command: str) -> None:
+    """Skip where the tool's module cannot be downloaded."""
+    module = re.search(rf"^{command} += go run (\S+)$", service.read("Makefile"), re.MULTILINE)
+    assert module
+    try:
+        service.run("go", "run", module[1], "-h" if command == "GOVULNCHECK" else "version")
+    except AssertionError as failure:
+        skip(f"the tool {module[1]} is not to be had: {failure}")
+
+
+# module paths that sort before and after others, so that the grouping of imports is seen in both
+@pytest.mark.parametrize("module_path", ["github.com/acme/my-service", "zoo.example/x-y/v2"])
+def test_the_linters_it_bakes_find_nothing(bake: Bake, module_path: str) -> None:
+    service = bake(module_path=module_path)
+    module_or_skip(service, "GOLANGCI_LINT")
+    assert "0 issues" in service.make("lint")
+
+
+def test_fmt_changes_nothing(bake: Bake) -> None:
+    service = bake()
+    module_or_skip(service, "GOLANGCI_LINT")
+    before = {name: service.read(name) for name in service.files()}
+    service.make("fmt")
+    assert {name: service.read(name) for name in service.files()} == before
+
+
+def test_the_fuzz_target_and_the_benchmark_run(default: Baked) -> None:
+    assert "PASS" in default.make("fuzz", "FUZZTIME=2s")
+    allocations = re.search(r"BenchmarkChain\S* .* (\d+) allocs/op", default.make("bench"))
+    assert allocations
+    assert int(allocations[1]) <= 6
+
+
+def test_its_code_reads_in_one_sitting(default: Baked) -> None:
+    code = {name: default.read(name) for name in default.files() if name.endswith(".go") and not name.endswith("_test.go")}
+    assert sum(len(text.splitlines()) for text in code.values()) <= 1200
+    for name, text in code.items():
+        for function in re.findall(r"^func .*?^\}", text, re.MULTILINE | re.DOTALL):
+            assert len(function.splitlines()) <= 60, f"{name}: {function.splitlines()[0]}"
+
+
+@pytest.mark.parametrize("module_path", ["orders", "EXAMPLE.com/x", ".example.com/x", "a.b/x~y+z/v2", "gopkg.in/yaml.v3", "test/x"])
+def test_an_unusual_module_path_builds(bake: Bake, module_path: str) -> None:
+    bake(module_path=module_path).run("go", "vet", "./...")
+
+
+@pytest.mark.parametrize("service_name", ["internal", "testdata", "main", "go", "test", "a1", "x" * 40])
+def test_an_unusual_name_builds_and_passes_its_tests(bake: Bake, service_name: str) -> None:
+    bake(service_name=service_name).make("test")

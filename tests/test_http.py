@@ -1,0 +1,324 @@
+"""HTTP on PORT, over raw sockets."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import wire
+import yaml
+from conftest import Bake, Baked
+
+from tools.service import Service
+
+GREETINGS = "/v1/greetings"
+
+
+def greet(service: Service, body: bytes | str | None, *headers: str) -> wire.Answer:
+    return wire.ask(service.address(), "POST", GREETINGS, body, *headers)
+
+
+@pytest.mark.contract("`GET /`")
+def test_the_root_tells_where_to_read_on(service: Service) -> None:
+    answer = wire.ask(service.address(), "GET", "/")
+    assert (answer.status, answer.headers["Content-Type"]) == (200, "application/json")
+    assert answer.json() == {"service": "my-service", "version": "1.2.3", "openapi": "/openapi.yaml"}
+
+
+@pytest.mark.contract("`GET /livez`, `GET /readyz`")
+@pytest.mark.parametrize("path", ["/livez", "/readyz"])
+def test_probes_are_answered(service: Service, path: str) -> None:
+    assert wire.ask(service.address(), "GET", path).status == 200
+
+
+@pytest.mark.contract("`GET /version`")
+def test_version_tells_the_build(service: Service) -> None:
+    build = wire.ask(service.address(), "GET", "/version").json()
+    assert build.pop("go_version").startswith("go1.")
+    assert build == {"service": "my-service", "version": "1.2.3", "commit": "unknown"}
+
+
+@pytest.mark.contract("`GET /openapi.yaml`")
+def test_the_description_is_the_file_in_the_repository(service: Service, default: Baked) -> None:
+    answer = wire.ask(service.address(), "GET", "/openapi.yaml")
+    assert (answer.status, answer.headers["Content-Type"]) == (200, "application/yaml")
+    assert answer.body.decode() == default.read("internal/api/openapi.yaml")
+
+
+@pytest.mark.contract("`GET /openapi.yaml`")
+def test_the_description_has_every_route_and_no_other(service: Service, default: Baked) -> None:
+    described = yaml.safe_load(default.read("internal/api/openapi.yaml"))
+    assert described["openapi"].startswith("3.1")
+    for path, operations in described["paths"].items():
+        allowed = wire.ask(service.address(), "OPTIONS", path).headers["Allow"]
+        assert {method.lower() for method in allowed.split(", ")} - {"head"} == operations.keys()
+    routes = default.read("internal/api/routes.go")
+    registered = re.findall(r"mux\.Handle(?:Func)?\(", routes)
+    assert len(registered) == len(described["paths"]) + 1  # the last answers what no route took
+
+
+@pytest.mark.contract("`POST /v1/greetings`")
+@pytest.mark.parametrize("headers", [(), ("Content-Type: application/json; charset=utf-8",)])
+def test_the_example_greets(service: Service, headers: tuple[str, ...]) -> None:
+    answer = greet(service, '{"name":"Ada"}', *headers)
+    assert (answer.status, answer.json()) == (200, {"message": "Hello, Ada!"})
+
+
+@pytest.mark.contract("`POST /v1/greetings`")
+def test_the_example_can_be_deleted_in_a_minute(bake: Bake) -> None:
+    service = bake()
+    for name in ("greetings.go", "greetings_test.go"):
+        (service.path / "internal/api" / name).unlink()
+    routes = service.path / "internal/api/routes.go"
+    kept = [line for line in routes.read_text().splitlines(keepends=True) if "greet" not in line]
+    routes.write_text("".join(kept))
+    service.run("gofmt", "-l", ".")
+    service.run("go", "vet", "./...")
+    service.make("test")
+
+
+@pytest.mark.contract("unknown path")
+@pytest.mark.parametrize("path", ["/nothing", "/v1", "/v1/greetings/", "/debug/pprof/", "/debug/vars", "/livez/x"])
+def test_an_unknown_path_is_not_found(service: Service, path: str) -> None:
+    answer = wire.ask(service.address(), "GET", path)
+    assert (answer.status, answer.is_problem()) == (404, True)
+
+
+@pytest.mark.contract("wrong method")
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [("GET", GREETINGS, "POST"), ("POST", "/livez", "GET, HEAD"), ("BREW", "/version", "GET, HEAD"), ("PUT", "/", "GET, HEAD")],
+)
+def test_a_wrong_method_is_told_the_right_ones(service: Service, method: str, path: str, allowed: str) -> None:
+    answer = wire.ask(service.address(), method, path)
+    assert (answer.status, answer.headers["Allow"], answer.is_problem()) == (405, allowed, True)
+
+
+@pytest.mark.contract("wrong method")
+@pytest.mark.parametrize("path", ["/", "/livez", "/readyz", "/version", "/openapi.yaml"])
+def test_head_is_get_without_the_body(service: Service, path: str) -> None:
+    head, get = wire.ask(service.address(), "HEAD", path), wire.ask(service.address(), "GET", path)
+    assert (head.status, head.body) == (200, b"")
+    for name in ("Content-Type", "Content-Length"):
+        assert head.headers[name] == get.headers[name]
+
+
+@pytest.mark.contract("body not JSON, trailing data, unknown member, duplicate member, invalid UTF-8")
+@pytest.mark.parametrize(
+    ("body", "place"),
+    [
+        pytest.param("", "byte 0", id="empty"),
+        pytest.param("name=Ada", "byte 1", id="not JSON"),
+        pytest.param('{"name":"Ada"', "byte 13", id="half"),
+        pytest.param('{"name":"Ada"} {}', "byte 15", id="trailing data"),
+        pytest.param('{"name":"Ada","age":36}', "#/age", id="unknown member"),
+        pytest.param('{"name":"Ada","name":"Bob"}', "#/name", id="duplicate member"),
+        pytest.param(b'{"name":"\xff"}', "#/name", id="invalid UTF-8"),
+        pytest.param('{"name":5}', "#/name", id="wrong type"),
+        pytest.param("null", "#", id="null"),
+        pytest.param('\ufeff{"name":"Ada"}', "byte 0", id="byte-order mark"),
+    ],
+)
+def test_a_body_that_cannot_be_read_is_told_where(service: Service, body: bytes | str, place: str) -> None:
+    answer = greet(service, body)
+    assert (answer.status, answer.is_problem()) == (400, True)
+    assert place in answer.json()["detail"]
+
+
+@pytest.mark.contract("wrong or missing `Content-Type` on a body")
+@pytest.mark.parametrize("header", ["Content-Type: text/plain", "Content-Type:", "Content-Type: application/jsonx"])
+def test_a_body_of_another_type_is_refused(service: Service, header: str) -> None:
+    answer = greet(service, '{"name":"Ada"}', header)
+    assert (answer.status, answer.is_problem()) == (415, True)
+
+
+@pytest.mark.contract("value out of range")
+@pytest.mark.parametrize("name", ["", "x" * 101, "A\\u0000", "A\\n", "\\u009f"])
+def test_a_value_out_of_range_is_told_by_field(service: Service, name: str) -> None:
+    answer = greet(service, f'{{"name":"{name}"}}')
+    assert (answer.status, answer.is_problem()) == (422, True)
+    assert [field["pointer"] for field in answer.json()["errors"]] == ["#/name"]
+
+
+@pytest.mark.contract("value out of range")
+@pytest.mark.parametrize("name", ["x", "é" * 100, "🦫" * 100])
+def test_values_at_the_ends_of_the_range_are_taken(service: Service, name: str) -> None:
+    assert greet(service, f'{{"name":"{name}"}}').json() == {"message": f"Hello, {name}!"}
+
+
+CHUNKED = b"POST /v1/greetings HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.contract("body over `MAX_BODY_BYTES`")
+@pytest.mark.parametrize("announced", [True, False], ids=["announced", "chunked"])
+def test_too_large_a_body_closes_the_connection(binary: Path, announced: bool) -> None:
+    body = b'{"name":"' + b"x" * 2000 + b'"}'
+    with Service(binary, MAX_BODY_BYTES="1000") as service, wire.connect(service.address()) as connection:
+        chunked = CHUNKED + b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
+        connection.sendall(wire.request("POST", GREETINGS, body) if announced else chunked)
+        answer = wire.read_answer(connection)
+        assert (answer.status, answer.is_problem()) == (413, True)
+        assert answer.headers["Connection"] == "close"
+        assert wire.is_closed(connection)
+
+
+@pytest.mark.contract("over `MAX_IN_FLIGHT` requests at once")
+def test_over_the_limit_requests_are_refused_and_probes_are_not(binary: Path) -> None:
+    with Service(binary, MAX_IN_FLIGHT="1") as service, wire.connect(service.address()) as busy:
+        busy.sendall(wire.request("POST", GREETINGS, '{"name":"Ada"}')[:-1])
+        time.sleep(0.1)
+        refused = wire.ask(service.address(), "GET", "/version")
+        assert (refused.status, refused.is_problem()) == (503, True)
+        assert int(refused.headers["Retry-After"]) >= 1
+        for probe in ("/livez", "/readyz"):
+            assert wire.ask(service.address(), "GET", probe).status == 200
+        busy.sendall(b"}")
+        assert wire.read_answer(busy).status == 200
+        assert wire.ask(service.address(), "GET", "/version").status == 200
+
+
+LARGE = 50 << 20
+FAULTY = """package api
+
+import (
+	"io"
+	"net/http"
+	"strings"
+)
+
+func faulty(mux *http.ServeMux) {
+	mux.HandleFunc("GET /panic", func(http.ResponseWriter, *http.Request) { panic("internal text") })
+	mux.HandleFunc("GET /panic-late", func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, "half of ")
+		panic("internal text")
+	})
+	mux.HandleFunc("GET /abort", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+	mux.HandleFunc("GET /large", func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, strings.Repeat("x", 50<<20))
+	})
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def faulty_binary(bake: Bake) -> Path:
+    """A service whose team has added handlers that fail."""
+    service = bake()
+    (service.path / "internal/api/faulty.go").write_text(FAULTY)
+    routes = service.path / "internal/api/routes.go"
+    routes.write_text(routes.read_text().replace("	return mux\n", "	faulty(mux)\n	return mux\n"))
+    return service.build()
+
+
+@pytest.fixture
+def faulty(faulty_binary: Path) -> Iterator[Service]:
+    with Service(faulty_binary, WRITE_TIMEOUT="1s") as running:
+        yield running
+
+
+@pytest.mark.contract("a handler panics")
+def test_a_panic_is_a_500_with_its_stack_in_the_log_once(faulty: Service) -> None:
+    answer = wire.ask(faulty.address(), "GET", "/panic", None, "X-Request-ID: abc")
+    assert (answer.status, answer.is_problem()) == (500, True)
+    assert b"internal text" not in answer.body
+    assert wire.ask(faulty.address(), "GET", "/livez").status == 200
+    faulty.stop()
+    (panic,) = (line for line in faulty.lines if "stack" in line)
+    assert (panic["request_id"], panic["value"]) == ("abc", "internal text")
+    assert "faulty.go" in panic["stack"]
+
+
+@pytest.mark.contract("a handler panics")
+@pytest.mark.parametrize(("path", "stacks"), [("/panic-late", 1), ("/abort", 0)])
+def test_half_an_answer_is_cut(faulty: Service, path: str, stacks: int) -> None:
+    with wire.connect(faulty.address()) as connection:
+        connection.sendall(wire.request("GET", path))
+        assert wire.is_cut(connection)
+    assert wire.ask(faulty.address(), "GET", "/livez").status == 200
+    faulty.stop()
+    assert sum("stack" in line for line in faulty.lines) == stacks
+
+
+@pytest.mark.contract("a browser's cross-origin state-changing request")
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        pytest.param(["Sec-Fetch-Site: cross-site"], 403, id="another site"),
+        pytest.param(["Origin: https://evil.example"], 403, id="an old browser on another site"),
+        pytest.param(["Sec-Fetch-Site: same-origin"], 200, id="own page"),
+        pytest.param([], 200, id="not a browser"),
+    ],
+)
+def test_pages_of_other_sites_cannot_change_state(service: Service, headers: list[str], status: int) -> None:
+    answer = greet(service, '{"name":"Ada"}', *headers)
+    assert answer.status == status
+    assert status == 200 or answer.is_problem()
+
+
+@pytest.mark.contract("any error of a handler or middleware")
+@pytest.mark.contract("any answer of a handler or middleware")
+@pytest.mark.parametrize(
+    ("method", "path", "headers"),
+    [("GET", "/", []), ("GET", "/none", []), ("PUT", "/", []), ("POST", GREETINGS, ["Sec-Fetch-Site: cross-site"])],
+)
+def test_every_answer_has_an_id_and_no_type_to_guess(service: Service, method: str, path: str, headers: list[str]) -> None:
+    answer = wire.ask(service.address(), method, path, None, *headers)
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["X-Request-ID"]
+    assert answer.status < 400 or answer.is_problem()
+
+
+@contextmanager
+def asking_all_the_while(service: Service) -> Iterator[list[int]]:
+    """Be another client, and note the statuses it gets."""
+    statuses: list[int] = []
+    stop = threading.Event()
+
+    def ask() -> None:
+        while not stop.is_set():
+            statuses.append(wire.ask(service.address(), "GET", "/version").status)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    try:
+        yield statuses
+    finally:
+        stop.set()
+        thread.join()
+
+
+@pytest.mark.contract("slow header, slow body, slow reader")
+def test_slow_clients_are_cut_off_and_others_do_not_notice(faulty_binary: Path) -> None:
+    limits = {"READ_HEADER_TIMEOUT": "300ms", "READ_TIMEOUT": "600ms", "WRITE_TIMEOUT": "1s"}
+    with (
+        Service(faulty_binary, **limits) as service,
+        asking_all_the_while(service) as statuses,
+        wire.connect(service.address()) as header,
+        wire.connect(service.address()) as body,
+        wire.connect(service.address()) as reader,
+    ):
+        header.sendall(b"GET / HTTP/1.1\r\nHost:")
+        body.sendall(wire.request("POST", GREETINGS, '{"name":"Ada"}')[:-1])
+        reader.sendall(wire.request("GET", "/large"))
+
+        assert wire.is_closed(header, 3)
+        assert wire.read_answer(body).status == 408
+        assert wire.is_closed(body)
+        time.sleep(1)  # the reader reads nothing while its time runs out
+        assert wire.received(reader) < LARGE
+    assert set(statuses) == {200}
+    assert len(statuses) > 10
+
+
+@pytest.mark.contract("too many or too large headers")
+@pytest.mark.parametrize(
+    "headers",
+    [pytest.param([f"X-{n}: 1" for n in range(101)], id="too many"), pytest.param(["X: " + "x" * 100_000], id="too large")],
+)
+def test_a_flood_of_headers_is_refused(service: Service, headers: list[str]) -> None:
+    assert wire.ask(service.address(), "GET", "/", None, *headers).status == 431

@@ -1,0 +1,115 @@
+"""The log and the admin listener."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import wire
+from conftest import Baked
+
+from tools.service import Service
+
+
+@pytest.mark.contract("request line")
+def test_a_request_is_one_line_without_its_query(service: Service) -> None:
+    wire.ask(service.address(), "GET", "/version?token=secret", None, "X-Request-ID: abc")
+    line = service.wait_for(lambda line: line["msg"] == "request")
+    assert line.pop("time")
+    assert line.pop("duration") > 0
+    assert re.fullmatch(r"127\.0\.0\.1:\d+", line.pop("client"))
+    assert line.pop("bytes") > 0
+    assert line == {
+        "level": "INFO", "msg": "request", "method": "GET", "route": "GET /version", "status": 200, "request_id": "abc"
+    }  # fmt: skip
+    service.stop()
+    assert "secret" not in json.dumps(service.lines)
+
+
+@pytest.mark.contract("request line")
+def test_probes_are_logged_at_debug_level(service: Service) -> None:
+    wire.ask(service.address(), "GET", "/readyz")
+    assert service.wait_for(lambda line: line["msg"] == "request")["level"] == "DEBUG"
+
+
+@pytest.mark.contract("format")
+def test_the_level_is_respected(binary: Path) -> None:
+    with Service(binary, LOG_LEVEL="info") as service:
+        wire.ask(service.address(), "GET", "/readyz")
+        wire.ask(service.address(), "GET", "/none")
+        service.stop()
+    assert [line["status"] for line in service.lines if line["msg"] == "request"] == [404]
+
+
+@pytest.mark.contract("format")
+def test_text_is_for_people(binary: Path) -> None:
+    environment = {"PORT": "0", "ADMIN_ADDR": "", "LOG_FORMAT": "text"}
+    with subprocess.Popen([binary], env=environment, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        assert re.match(r"time=\S+ level=INFO msg=listening address=\S+", process.stdout.readline())
+        process.terminate()
+
+
+@pytest.mark.contract("`X-Request-ID`")
+@pytest.mark.parametrize("sent", ["a", "x" * 128, "Az0._-"])
+def test_a_harmless_request_id_is_kept(service: Service, sent: str) -> None:
+    answer = wire.ask(service.address(), "GET", "/none", None, f"X-Request-ID: {sent}")
+    assert answer.headers["X-Request-ID"] == answer.json()["request_id"] == sent
+    assert service.wait_for(lambda line: line["msg"] == "request")["request_id"] == sent
+
+
+@pytest.mark.contract("`X-Request-ID`")
+@pytest.mark.parametrize("sent", ["", "x" * 129, "a b", 'a"b', "ä", "a/b", "${jndi:x}"])
+def test_any_other_request_id_is_replaced(service: Service, sent: str) -> None:
+    answer = wire.ask(service.address(), "GET", "/none", None, f"X-Request-ID: {sent}")
+    given = answer.headers["X-Request-ID"]
+    assert re.fullmatch(r"[0-9a-f]{32}", given)
+    assert answer.json()["request_id"] == given
+
+
+@pytest.mark.contract("forgery")
+def test_nothing_a_client_sends_forges_a_line(service: Service) -> None:
+    forged = '","level":"ERROR","msg":"forged'
+    wire.ask(service.address(), "GET", "/%0a%7b%22msg%22:%22forged%22%7d?\x1b[2J", None, f"X-Request-ID: {forged}")
+    wire.ask(service.address(), "F{}", "/", None, "X-Forwarded-For: \x1b[2J")
+    service.stop()  # each line was read as JSON on the way
+    assert {line["msg"] for line in service.lines} <= {"listening", "request", "draining", "stopped"}
+
+
+@pytest.mark.contract("`ADMIN_ADDR`")
+@pytest.mark.parametrize("path", ["/debug/pprof/", "/debug/pprof/heap", "/debug/pprof/profile?seconds=1", "/debug/vars"])
+def test_operators_see_profiles_and_counters(service: Service, path: str) -> None:
+    assert wire.ask(service.address("ADMIN_ADDR"), "GET", path).status == 200
+    assert wire.ask(service.address("PORT"), "GET", path).status == 404
+
+
+@pytest.mark.contract("`ADMIN_ADDR`")
+def test_go_tool_pprof_reads_the_profiles(service: Service, default: Baked) -> None:
+    host, port = service.address("ADMIN_ADDR")
+    for profile in ("heap", "goroutine", "profile?seconds=1"):
+        told = default.run("go", "tool", "pprof", "-top", f"http://{host}:{port}/debug/pprof/{profile}")
+        assert "flat%" in told
+
+
+@pytest.mark.contract("`ADMIN_ADDR`")
+def test_empty_turns_it_off(binary: Path) -> None:
+    with Service(binary, ADMIN_ADDR="") as service:
+        service.address()
+        service.stop()
+    assert [line["set_by"] for line in service.lines if line["msg"] == "listening"] == ["PORT"]
+
+
+@pytest.mark.contract("its limits and its stop")
+def test_the_admin_listener_has_the_limits_and_the_stop_of_the_main_one(binary: Path) -> None:
+    with Service(binary, READ_HEADER_TIMEOUT="300ms", SHUTDOWN_DELAY="500ms") as service:
+        address = service.address("ADMIN_ADDR")
+        with wire.connect(address) as slow:
+            slow.sendall(b"GET / HT")
+            assert wire.is_closed(slow, 3)
+        service.signal()
+        service.wait_for(lambda line: line["msg"] == "draining")
+        assert wire.ask(address, "GET", "/debug/vars").headers["Connection"] == "close"
+        assert service.wait() == 0

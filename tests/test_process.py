@@ -1,0 +1,159 @@
+"""The process: how the binary starts, refuses to start, and stops."""
+
+from __future__ import annotations
+
+import re
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import wire
+from conftest import Baked
+
+from tools.service import Service
+
+
+def run(binary: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run the binary to its end."""
+    environment = {"PORT": "0", "ADMIN_ADDR": "", **variables}
+    return subprocess.run([binary, *arguments], env=environment, capture_output=True, text=True, timeout=10, check=False)
+
+
+@pytest.mark.contract("start")
+def test_it_binds_and_then_logs_where_it_listens(service: Service) -> None:
+    host, port = service.address()
+    assert service.lines[0]["msg"] == "listening"
+    assert service.lines[0]["version"] == "1.2.3"
+    assert port != 0
+    wire.connect((host, port)).close()
+
+
+@pytest.mark.contract("version")
+def test_every_place_tells_the_same_version(service: Service, binary: Path) -> None:
+    assert run(binary, "-version").stdout == "my-service 1.2.3\n"
+    assert service.wait_for(lambda line: True)["version"] == "1.2.3"
+    assert wire.ask(service.address(), "GET", "/version").json()["version"] == "1.2.3"
+
+
+@pytest.mark.contract("version")
+def test_an_empty_version_is_filled_in(default: Baked, tmp_path: Path) -> None:
+    default.run("go", "build", "-ldflags", "-X main.Version=", "-o", str(tmp_path / "service"), "./")
+    assert run(tmp_path / "service", "-version").stdout == "my-service dev\n"
+
+
+@pytest.mark.contract("configuration")
+def test_help_prints_every_variable_that_the_service_reads(default: Baked, binary: Path) -> None:
+    told = run(binary, "-help")
+    assert told.returncode == 0
+    declared = re.findall(r'\{name: "([A-Z_]+)", fallback: "(.*?)", meaning: "(.*?)"', default.read("internal/config/config.go"))
+    printed = re.findall(r"^  ([A-Z_]+) +(\S+) +(.*)$", told.stdout, re.MULTILINE)
+    assert printed == declared
+    assert len(declared) >= 14
+
+
+@pytest.mark.contract("bad configuration")
+def test_every_bad_variable_is_reported_at_once(binary: Path) -> None:
+    bad = {"PORT": "99999", "ADMIN_ADDR": "nowhere", "LOG_LEVEL": "", "READ_TIMEOUT": "soon", "MAX_HEADER_COUNT": "501"}
+    told = run(binary, **bad)
+    assert told.returncode == 2
+    assert told.stdout == ""
+    lines = told.stderr.splitlines()
+    assert [line.split("=")[0] for line in lines] == list(bad)
+    for line in lines:
+        name, _, rest = line.partition("=")
+        assert rest.startswith(f'"{bad[name]}": accepted is ')
+
+
+@pytest.mark.contract("port taken, main or admin")
+@pytest.mark.parametrize("variable", ["PORT", "ADMIN_ADDR"])
+def test_a_taken_port_is_one_line_with_address_and_variable(binary: Path, variable: str) -> None:
+    with socket.create_server(("0.0.0.0", 0)) as taken:
+        port = taken.getsockname()[1]
+        told = run(binary, **{variable: str(port) if variable == "PORT" else f":{port}"})
+    assert told.returncode == 1
+    assert len(told.stderr.splitlines()) == 1
+    assert variable in told.stderr
+    assert f":{port}" in told.stderr
+
+
+@pytest.mark.contract("unknown flag or argument")
+@pytest.mark.parametrize("arguments", [["-verbose"], ["serve"], [""], ["-version", "now"]])
+def test_an_unknown_argument_is_one_line_and_the_usage(binary: Path, arguments: list[str]) -> None:
+    told = run(binary, *arguments)
+    assert told.returncode == 2
+    problem, usage = told.stderr.splitlines()
+    assert arguments[0] in problem
+    assert usage.startswith("usage: ")
+
+
+@contextmanager
+def half_a_body(address: wire.Address) -> Iterator[socket.socket]:
+    """Open a request that stays in flight: its handler waits for the last byte of the body."""
+    with wire.connect(address) as connection:
+        connection.sendall(wire.request("POST", "/v1/greetings", '{"name":"Ada"}')[:-1])
+        time.sleep(0.1)
+        yield connection
+
+
+@pytest.mark.contract("SIGTERM, SIGINT")
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_serves_on_for_the_delay_and_finishes_what_is_in_flight(binary: Path, stop: signal.Signals) -> None:
+    with Service(binary, SHUTDOWN_DELAY="1s") as service, half_a_body(service.address()) as in_flight:
+        service.signal(stop)
+        service.wait_for(lambda line: line["msg"] == "draining")
+
+        ready, alive = (wire.ask(service.address(), "GET", path) for path in ("/readyz", "/livez"))
+        assert (ready.status, ready.is_problem(), alive.status) == (503, True, 200)
+        assert ready.headers["Connection"] == alive.headers["Connection"] == "close"
+
+        time.sleep(1.1)
+        with pytest.raises(ConnectionRefusedError):
+            wire.connect(service.address())
+        in_flight.sendall(b"}")
+        answer = wire.read_answer(in_flight, "POST")
+        assert (answer.status, answer.headers["Connection"]) == (200, "close")
+        assert service.wait() == 0
+
+
+@pytest.mark.contract("still busy at the timeout")
+def test_a_stuck_request_is_cut_off_and_counted(binary: Path) -> None:
+    with Service(binary, SHUTDOWN_TIMEOUT="200ms") as service, half_a_body(service.address()) as stuck:
+        assert service.stop() == 1
+        assert wire.is_closed(stuck)
+        assert "cut off 1 requests" in service.lines[-1]["error"]
+
+
+@pytest.mark.contract("a silent or half-sent connection")
+@pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\nHo"], ids=["silent", "half-sent"])
+def test_a_silent_connection_does_not_hold_the_stop(binary: Path, sent: bytes) -> None:
+    with Service(binary) as service, wire.connect(service.address()) as connection:
+        connection.sendall(sent)
+        time.sleep(0.1)
+        begin = time.monotonic()
+        assert service.stop() == 0
+        assert time.monotonic() - begin < 2
+        assert wire.is_closed(connection)
+
+
+@pytest.mark.contract("second signal")
+def test_a_second_signal_ends_at_once(binary: Path) -> None:
+    with Service(binary, SHUTDOWN_DELAY="1m") as service:
+        service.address()
+        service.signal()
+        service.wait_for(lambda line: line["msg"] == "draining")
+        service.signal()
+        assert service.wait(2) == -signal.SIGTERM
+
+
+@pytest.mark.contract("image")
+def test_the_health_check_tells_0_or_1(service: Service, binary: Path) -> None:
+    _, port = service.address()
+    assert run(binary, "-healthcheck", PORT=str(port)).returncode == 0
+    service.stop()
+    assert run(binary, "-healthcheck", PORT=str(port)).returncode == 1
+    assert run(binary, "-healthcheck", PORT="nowhere").returncode == 1

@@ -1,0 +1,153 @@
+"""What an answer may be."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from conftest import TEMPLATE, Baked, go_environment, questions
+
+from answers import rules
+from answers.rules import RULES
+
+ACCEPTED = {
+    "service_name": ["my-service", "a1", "x" * 40, "a-b-c", "orders-v2", "con-troller", "com10", "internal"],
+    "description": [
+        "A Go service.",
+        "x" * 200,
+        'quotes " and \\ and ` and $(touch x) and # and */ and {{ and %s',
+        "emoji 🦫 and 👩‍🚀 and 🏴󠁧󠁢󠁥󠁮󠁧󠁿",
+        "خدمة للطلبات",
+        "می‌خواهم",
+        "- [x] <b>*not* Markdown</b>",
+        "no\u00a0break",
+    ],
+    "module_path": [
+        "github.com/acme/orders", "orders", "EXAMPLE.com/x", ".example.com/x", "a.b/c+d", "a.b/x~y", "a.b/x~1y",
+        "a.b/x/v2", "a.b/x/v10", "gopkg.in/yaml.v3", "gopkg.in/a/b.v0", "a.b/v1x", "test/x", "x/go", "a.b/_x",
+        "golang.org/x/fmt", "a.b/x/v", "gopkg.in", "v2", "example/x",
+    ],
+    "owner": ["@ada", "@acme/platform", "@a-b", "@org/team_a", "@group/sub/team", "ada@example.com", "a.b+c@x-y.example.org"],
+    "http_port": ["1024", "8080", "65535"],
+    "go_version": ["1.27", "1.30", "1.100"],
+}  # fmt: skip
+
+REFUSED = {
+    "service_name": [
+        "", "a", "x" * 41, "My-Service", "1st", "-a", "a-", "a--b", "a_b", "a.b", "a/b", "../x", "a b", "con", "nul",
+        "com1", "lpt9", "vendor", "v1", "v22", "ａｂ", "é-a", "ab\n", "ab\u200b",
+    ],
+    "description": [
+        "", " ", "x" * 201, "two\nlines", "tab\t", "nul\0", "bell\x07", "\x7f", "\u0085", "\u2028", "\u2029",
+        "\u202egnp.exe", "zero\u200bwidth", "\ufeffbom", "\u2066isolate", "\ud800", "\ue000", "\U0010ffff",
+    ],
+    "module_path": [
+        "", "-x", "/x", "x/", "a//b", "a/./b", "a/../b", "..", ".", "x.", "a b", "a:b", "a@v1", "é/x", "x~1", "a/x~12.y",
+        "con", "a/NUL.txt", "a.b/v0", "a.b/v1", "a.b/x/v01", "a.b/x/v1.2", "gopkg.in/x", "gopkg.in/x.v01", "go",
+        "toolchain", "fmt", "cmd/x", "std", "net/http/x", "a.b/vendor/x", "vendor", "x\n", "https://a.b/x",
+    ],
+    "owner": ["", "ada", "@", "@ada @bob", "@a/", "@/a", "@a//b", "a@b", "@a b", "#x", "@ada\n", "@é", "@-a", "@" + "x" * 100],
+    "http_port": ["", "0", "80", "1023", "65536", "9090", "08080", "+8080", "8080.0", "8_080", "８０８０", "٨٠٨٠", "8080\n", "http"],
+    "go_version": ["", "1.26", "1.9", "1", "2.0", "1.27.3", "go1.27", "1.027", "1.27\n", "latest", "１.２７"],
+}  # fmt: skip
+
+CASES = [(question, answer) for question, answers in REFUSED.items() for answer in answers]
+
+
+def test_every_question_with_a_text_has_a_rule_and_no_other() -> None:
+    assert RULES.keys() == {name for name, default in questions().items() if isinstance(default, str)}
+
+
+@pytest.mark.parametrize(("question", "answer"), [(q, a) for q, answers in ACCEPTED.items() for a in answers])
+def test_a_good_answer_is_accepted(question: str, answer: str) -> None:
+    assert RULES[question].refusal(answer) is None
+
+
+@pytest.mark.parametrize(("question", "answer"), CASES)
+def test_a_bad_answer_is_refused_with_a_reason(question: str, answer: str) -> None:
+    assert RULES[question].refusal(answer)
+
+
+@pytest.mark.parametrize(("question", "answer"), CASES)
+def test_a_suggestion_passes_its_own_rule(question: str, answer: str) -> None:
+    rule = RULES[question]
+    assert rule.refusal(rule.suggestion(answer)) is None
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "suggestion"),
+    [
+        ("service_name", "Order API", "order-api"),
+        ("service_name", "orderAPI", "order-api"),
+        ("service_name", "Größe", "groe"),
+        ("service_name", "con", "con-service"),
+        ("service_name", "42", "my-service"),
+        ("description", "two\nlines", "two lines"),
+        ("module_path", "https://github.com/acme/orders.git", "github.com/acme/orders"),
+        ("module_path", "fmt", "github.com/acme/fmt"),
+        ("owner", "acme/platform", "@acme/platform"),
+        ("http_port", "80", "8080"),
+        ("http_port", "443", "8443"),
+        ("go_version", "go1.28.1", "1.28"),
+    ],
+)
+def test_a_suggestion_is_made_from_the_answer(question: str, answer: str, suggestion: str) -> None:
+    assert RULES[question].suggestion(answer) == suggestion
+
+
+def test_the_description_names_the_character_and_its_place() -> None:
+    assert RULES["description"].refusal("ab\u202ecd") == "it has U+202E RIGHT-TO-LEFT OVERRIDE at position 3"
+
+
+def test_all_problems_come_at_once_a_line_each() -> None:
+    lines = rules.problems({**defaults(), "service_name": "Order API", "http_port": "80"})
+    assert lines == [
+        "service_name='Order API': it is not a lower-case DNS label. Accepted: 2 to 40 lower-case letters, digits and single "
+        "hyphens, beginning with a letter, such as order-api. Try: order-api",
+        "http_port='80': it is out of range. Accepted: a number from 1024 to 65535, except 9090. Try: 8080",
+    ]
+
+
+@pytest.mark.parametrize("answer", [None, 8080, True, ["8080"], 1.5])
+def test_an_answer_of_another_type_is_named(answer: object) -> None:
+    (line,) = rules.problems({**defaults(), "http_port": answer})
+    assert f"of type {type(answer).__name__}" in line
+
+
+def test_an_answer_is_shown_escaped_and_short() -> None:
+    assert rules.shown("\x1b[2J" + "x" * 1000) == "'\\x1b[2J" + "x" * 48 + "..."
+
+
+def defaults() -> dict[str, object]:
+    return {name: rule.suggestion("") for name, rule in RULES.items()}
+
+
+def test_the_admin_port_is_the_one_of_the_service(default: Baked) -> None:
+    assert f'"ADMIN_ADDR", fallback: "127.0.0.1:{rules.ADMIN_PORT}"' in default.read("internal/config/config.go")
+
+
+def test_the_standard_library_is_the_one_of_the_toolchain() -> None:
+    listed = subprocess.check_output(["go", "list", "std", "cmd"], text=True, env=go_environment())
+    first_elements = {path.split("/")[0] for path in listed.split()}
+    assert first_elements | {"std"} == rules.STANDARD_LIBRARY
+
+
+@pytest.mark.parametrize(("question", "answer"), [(q, a) for q, a in CASES if q == "module_path"] + [
+    ("module_path", a) for a in ACCEPTED["module_path"]
+])  # fmt: skip
+def test_go_mod_init_agrees(question: str, answer: str, tmp_path: Path) -> None:
+    """The go command is the judge. It takes four kinds of paths that then do not build: they are refused all the same."""
+    done = subprocess.run(["go", "mod", "init", answer], cwd=tmp_path, env=go_environment(), capture_output=True, check=False)
+    does_not_build = re.fullmatch(r"(?:fmt|cmd|std|net|vendor)(?:/.*)?|.*/vendor/.*|a.b/vendor/x", answer)
+    assert (RULES[question].refusal(answer) is None) == (done.returncode == 0 and not does_not_build)
+
+
+def test_choices_are_lists_and_their_labels_are_complete() -> None:
+    prompts = json.loads((TEMPLATE / "cookiecutter.json").read_text(encoding="utf-8"))["__prompts__"]
+    assert prompts.keys() == questions().keys()
+    for name, default in questions().items():
+        if isinstance(default, list):
+            assert prompts[name].keys() == {"__prompt__", *default}

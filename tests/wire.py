@@ -1,0 +1,92 @@
+"""HTTP as bytes: what a polite client library would never send, and what it would hide of the answer."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from dataclasses import dataclass
+from email.message import Message
+from http.client import HTTPException, HTTPResponse
+from typing import Any
+
+Address = tuple[str, int]
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: Message
+    body: bytes
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    def is_problem(self) -> bool:
+        """Report whether it is a problem (RFC 9457) that agrees with its own status and request id."""
+        if self.headers["Content-Type"] != "application/problem+json":
+            return False
+        problem = self.json()
+        return bool(
+            problem["status"] == self.status
+            and problem["type"]
+            and problem["title"]
+            and problem["request_id"] == self.headers["X-Request-ID"]
+        )
+
+
+def connect(address: Address) -> socket.socket:
+    return socket.create_connection(address, timeout=10)
+
+
+def read_answer(connection: socket.socket, method: str = "GET") -> Answer:
+    response = HTTPResponse(connection, method=method)
+    response.begin()
+    return Answer(response.status, response.headers, response.read())
+
+
+def ask(address: Address, method: str, path: str, body: bytes | str | None = None, *headers: str) -> Answer:
+    """Send one request on a connection of its own and return the answer."""
+    with connect(address) as connection:
+        connection.sendall(request(method, path, body, *headers))
+        return read_answer(connection, method)
+
+
+def request(method: str, path: str, body: bytes | str | None = None, *headers: str) -> bytes:
+    """Return the bytes of a request; one with a body has its length, and is JSON unless a header says otherwise."""
+    payload = body.encode() if isinstance(body, str) else body or b""
+    lines = [f"{method} {path} HTTP/1.1", "Host: test", *headers]
+    if body is not None:
+        lines.append(f"Content-Length: {len(payload)}")
+        if not any(header.lower().startswith("content-type") for header in headers):
+            lines.append("Content-Type: application/json")
+    return "\r\n".join([*lines, "", ""]).encode() + payload
+
+
+def is_closed(connection: socket.socket, seconds: float = 5) -> bool:
+    """Report whether the other side closes the connection within some seconds, whatever it still sends."""
+    connection.settimeout(seconds)
+    deadline = time.monotonic() + seconds
+    try:
+        while time.monotonic() < deadline:
+            if not connection.recv(65536):
+                return True
+    except ConnectionError:
+        return True
+    except TimeoutError:
+        pass
+    return False
+
+
+def received(connection: socket.socket) -> int:
+    """Read until the other side closes, and return how many bytes came."""
+    return sum(len(part) for part in iter(lambda: connection.recv(1 << 20), b""))
+
+
+def is_cut(connection: socket.socket) -> bool:
+    """Report whether the connection ends without a whole answer."""
+    try:
+        read_answer(connection)
+    except HTTPException:
+        return True
+    return False
