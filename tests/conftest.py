@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -37,7 +38,10 @@ def missing_engine() -> str:
     if not shutil.which("docker"):
         return "no docker command"
     told = subprocess.run(["docker", "info", "--format", "{{.ServerVersion}}"], capture_output=True, text=True, check=False)
-    return "" if told.returncode == 0 else "no engine runs: " + (told.stderr.strip() or told.stdout.strip()).splitlines()[-1]
+    if told.returncode:
+        return "no engine runs: " + (told.stderr.strip() or told.stdout.strip()).splitlines()[-1]
+    buildx = subprocess.run(["docker", "buildx", "version"], capture_output=True, check=False)
+    return "" if buildx.returncode == 0 or os.environ.get("DOCKER_BUILDKIT") == "1" else "it has no BuildKit"
 
 
 def skip(reason: str) -> None:
@@ -131,3 +135,12 @@ def engine() -> None:
     """A container engine; without one the test is skipped."""
     if reason := missing_engine():
         skip(f"no container engine: {reason}")
+
+
+@pytest.fixture
+def port_8080(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The ports that services have by default, 8080 and 9090, for one test at a time of all that run side by side."""
+    shared_by_workers = tmp_path_factory.getbasetemp().parent
+    with (shared_by_workers / "port-8080.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

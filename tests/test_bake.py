@@ -36,7 +36,7 @@ def expected_files(answers: dict[str, str]) -> set[str]:
     return BASE.union(*(ADDED.get(question, {}).get(choice, set()) for question, choice in answers.items()))
 
 
-@pytest.mark.parametrize("answers", COMBINATIONS, ids="-".join)
+@pytest.mark.parametrize("answers", COMBINATIONS, ids=lambda answers: "-".join(answers.values()))
 def test_every_combination_has_its_files_and_no_leftovers(bake: Bake, answers: dict[str, str]) -> None:
     service = bake(**answers)
     assert service.files() == expected_files(answers)
@@ -45,8 +45,13 @@ def test_every_combination_has_its_files_and_no_leftovers(bake: Bake, answers: d
         assert_looks_hand_written(name, service.read(name))
     for question, choice in answers.items():
         for other in set(CHOICES[question]) - {choice}:
-            mentions = [name for name in service.files() if re.search(rf"\b{re.escape(other)}\b", service.read(name))]
+            mentions = [name for name in service.files() if mentions_choice(service.read(name), other)]
             assert mentions == [], f"{question}={choice} mentions {other}"
+
+
+def mentions_choice(text: str, choice: str) -> bool:
+    """Report whether a text has the name of a choice. The builder of every image is golang:*-alpine: that is no mention."""
+    return bool(re.search(rf"\b{re.escape(choice)}\b", re.sub(r"golang:\S+-alpine", "", text)))
 
 
 def assert_looks_hand_written(name: str, text: str) -> None:

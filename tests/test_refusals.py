@@ -15,8 +15,8 @@ from answers.rules import RULES
 
 
 def cookiecutter(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """Run cookiecutter as a script would, in an empty folder."""
-    command = [sys.executable, "-m", "cookiecutter", str(TEMPLATE), "--no-input", *words]
+    """Run cookiecutter without a person, in an empty folder."""
+    command = [sys.executable, "-m", "cookiecutter", str(TEMPLATE), *words]
     return subprocess.run(command, cwd=folder, env=dict(os.environ), capture_output=True, text=True, check=False)
 
 
@@ -24,7 +24,7 @@ def cookiecutter(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 def test_nothing_is_left_of_a_bad_name(tmp_path: Path, name: str) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
-    told = cookiecutter(folder, f"service_name={name}")
+    told = cookiecutter(folder, "--no-input", f"service_name={name}")
     assert told.returncode == 1
     assert f"service_name={name!r}: " in told.stderr
     assert RULES["service_name"].accepted in told.stderr
@@ -34,7 +34,7 @@ def test_nothing_is_left_of_a_bad_name(tmp_path: Path, name: str) -> None:
 
 
 def test_one_message_has_all_that_is_wrong(tmp_path: Path) -> None:
-    told = cookiecutter(tmp_path, "http_port=80", "owner=me", "go_version=1.26")
+    told = cookiecutter(tmp_path, "--no-input", "http_port=80", "owner=me", "go_version=1.26")
     assert told.returncode == 1
     assert [line.split("=")[0] for line in told.stderr.splitlines()[1:]] == ["owner", "http_port", "go_version"]
     assert told.stdout == ""
@@ -48,7 +48,7 @@ def test_pytest_cookies_sees_the_message(cookies: Cookies) -> None:
 
 def test_a_replayed_answer_meets_the_last_gate(tmp_path: Path) -> None:
     """A replay renders no variable again, so the hook has to refuse. Cookiecutter says so in its own, longer way."""
-    good = cookiecutter(tmp_path)
+    good = cookiecutter(tmp_path, "--no-input")
     assert good.returncode == 0, good.stderr
     (replay,) = Path(os.environ["COOKIECUTTER_CONFIG"]).parent.glob("replay_dir/*.json")
     bad = tmp_path / "bad.json"
@@ -64,7 +64,7 @@ ATTACKS = ["$(touch canary)", "`touch canary`", '"; touch canary; "', "'''+__imp
 
 @pytest.mark.parametrize("description", ATTACKS)
 def test_no_answer_is_ever_code(tmp_path: Path, description: str) -> None:
-    told = cookiecutter(tmp_path, f"description={description}")
+    told = cookiecutter(tmp_path, "--no-input", f"description={description}")
     assert told.returncode == 0, told.stderr
     make = subprocess.run(["make"], cwd=tmp_path / "my-service", capture_output=True, text=True, check=False)
     assert make.returncode == 0

@@ -118,7 +118,7 @@ def test_an_answer_of_another_type_is_named(answer: object) -> None:
 
 
 def test_an_answer_is_shown_escaped_and_short() -> None:
-    assert rules.shown("\x1b[2J" + "x" * 1000) == "'\\x1b[2J" + "x" * 48 + "..."
+    assert rules.shown("\x1b[2J" + "x" * 1000) == "'\\x1b[2J" + "x" * 49 + "..."
 
 
 def defaults() -> dict[str, object]:

@@ -62,14 +62,13 @@ func untilSignal() context.Context {
 func run(ctx context.Context, args []string, lookupEnv config.LookupFunc, stdout, stderr io.Writer) int {
 	info := build.Read(service, Version)
 	cfg, err := config.Load(lookupEnv)
-
 	if len(args) == 0 {
 		if err != nil {
-			fmt.Fprintln(stderr, err)
-			return exitUsage
+			return fail(stderr, exitUsage, err)
 		}
 		return serve(ctx, cfg, info, stdout, stderr)
 	}
+
 	switch strings.Join(args, " ") {
 	case "-help", "--help", "-h":
 		fmt.Fprintf(stdout, "%s: %s\n\n%s\n\n%s", service, description, usage, config.Help())
@@ -77,24 +76,22 @@ func run(ctx context.Context, args []string, lookupEnv config.LookupFunc, stdout
 	case "-version", "--version":
 		fmt.Fprintln(stdout, service, info.Version)
 		return exitOK
-	case "-healthcheck", "--healthcheck":
-		return healthcheck(ctx, cfg.Port, err, stderr)
+	case "-healthcheck", "--healthcheck": // for a container; Docker knows 0 and 1 and reserves 2
+		if err == nil {
+			err = health.Check(cfg.Port)
+		}
+		if err != nil {
+			return fail(stderr, exitFailure, err)
+		}
+		return exitOK
 	default:
-		fmt.Fprintf(stderr, "%s: unknown arguments: %q\n%s\n", service, args, usage)
-		return exitUsage
+		return fail(stderr, exitUsage, fmt.Errorf("%s: unknown arguments: %q\n%s", service, args, usage))
 	}
 }
 
-// healthcheck is what the container's HEALTHCHECK runs. Docker knows 0 and 1 and reserves 2.
-func healthcheck(ctx context.Context, port int, err error, stderr io.Writer) int {
-	if err == nil {
-		err = health.Check(ctx, port)
-	}
-	if err != nil {
-		fmt.Fprintln(stderr, err)
-		return exitFailure
-	}
-	return exitOK
+func fail(stderr io.Writer, status int, err error) int {
+	fmt.Fprintln(stderr, err)
+	return status
 }
 
 // serve answers on PORT and ADMIN_ADDR until ctx is done, then drains both.
@@ -119,8 +116,7 @@ func serve(ctx context.Context, cfg config.Config, info build.Info, stdout, stde
 		servers = append(servers, server)
 	}
 	if err != nil {
-		fmt.Fprintf(stderr, "%s: %v\n", service, err)
-		return exitFailure
+		return fail(stderr, exitFailure, fmt.Errorf("%s: %w", service, err))
 	}
 	for _, server := range servers {
 		logger.Info("listening", "address", server.Addr(), "set_by", server.Variable(), "version", info.Version)

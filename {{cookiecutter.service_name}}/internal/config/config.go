@@ -36,48 +36,33 @@ type Config struct {
 	ShutdownTimeout time.Duration
 }
 
-// variable is one environment variable: what -help says of it and how its value is read.
+// variable is one environment variable: what -help says of it, and how its value is read.
 type variable struct {
 	name     string
 	fallback string // the value when the variable is not set
 	meaning  string
-	secret   bool // never shown, not even in an error
 	parser
 }
 
 func (c *Config) variables() []variable {
 	return []variable{
-		{name: "PORT", fallback: "{{ cookiecutter.http_port }}", meaning: "port to listen on, all interfaces; 0 picks a free one",
-			parser: number(&c.Port, 0, 65535)},
-		{name: "ADMIN_ADDR", fallback: "127.0.0.1:9090", meaning: "address of pprof and expvar; empty turns them off",
-			parser: address(&c.AdminAddr)},
+		{"PORT", "{{ cookiecutter.http_port }}", "port to listen on, all interfaces; 0 picks a free one", number(&c.Port, 0, 65535)},
+		{"ADMIN_ADDR", "127.0.0.1:9090", "address of pprof and expvar; empty turns them off", address(&c.AdminAddr)},
 
-		{name: "LOG_LEVEL", fallback: "info", meaning: "least level that is logged",
-			parser: level(&c.LogLevel)},
-		{name: "LOG_FORMAT", fallback: "json", meaning: "json for machines, text for people",
-			parser: oneOf(&c.LogFormat, "json", "text")},
+		{"LOG_LEVEL", "info", "least level that is logged: debug, info, warn or error", level(&c.LogLevel)},
+		{"LOG_FORMAT", "json", "json for machines, text for people", oneOf(&c.LogFormat, "json", "text")},
 
-		{name: "READ_HEADER_TIMEOUT", fallback: "5s", meaning: "time a client has to send its headers",
-			parser: duration(&c.ReadHeaderTimeout, time.Millisecond)},
-		{name: "READ_TIMEOUT", fallback: "10s", meaning: "time a client has to send headers and body",
-			parser: duration(&c.ReadTimeout, time.Millisecond)},
-		{name: "WRITE_TIMEOUT", fallback: "40s", meaning: "time to handle a request and send its answer",
-			parser: duration(&c.WriteTimeout, time.Millisecond)},
-		{name: "IDLE_TIMEOUT", fallback: "90s", meaning: "time a kept-alive connection may stay unused",
-			parser: duration(&c.IdleTimeout, time.Millisecond)},
-		{name: "MAX_HEADER_BYTES", fallback: "65536", meaning: "size of all headers of a request",
-			parser: number(&c.MaxHeaderBytes, 1024, 1<<20)},
-		{name: "MAX_HEADER_COUNT", fallback: "100", meaning: "number of headers of a request",
-			parser: number(&c.MaxHeaderCount, 1, 500)},
-		{name: "MAX_BODY_BYTES", fallback: "1048576", meaning: "size of the body of a request",
-			parser: number(&c.MaxBodyBytes, 0, 1<<30)},
-		{name: "MAX_IN_FLIGHT", fallback: "1024", meaning: "requests served at once, probes apart; more are refused",
-			parser: number(&c.MaxInFlight, 1, 1<<20)},
+		{"READ_HEADER_TIMEOUT", "5s", "time a client has to send its headers", positive(&c.ReadHeaderTimeout)},
+		{"READ_TIMEOUT", "10s", "time a client has to send headers and body", positive(&c.ReadTimeout)},
+		{"WRITE_TIMEOUT", "40s", "time to handle a request and send its answer", positive(&c.WriteTimeout)},
+		{"IDLE_TIMEOUT", "90s", "time a kept-alive connection may stay unused", positive(&c.IdleTimeout)},
+		{"MAX_HEADER_BYTES", "65536", "size of all headers of a request", number(&c.MaxHeaderBytes, 1024, 1<<20)},
+		{"MAX_HEADER_COUNT", "100", "number of headers of a request", number(&c.MaxHeaderCount, 1, 500)},
+		{"MAX_BODY_BYTES", "1048576", "size of the body of a request", number(&c.MaxBodyBytes, 0, 1<<30)},
+		{"MAX_IN_FLIGHT", "1024", "requests served at once, probes apart; more are refused", number(&c.MaxInFlight, 1, 1<<20)},
 
-		{name: "SHUTDOWN_DELAY", fallback: "0s", meaning: "time between failing /readyz and closing the listener",
-			parser: duration(&c.ShutdownDelay, 0)},
-		{name: "SHUTDOWN_TIMEOUT", fallback: "20s", meaning: "time requests in flight have to finish after that",
-			parser: duration(&c.ShutdownTimeout, 0)},
+		{"SHUTDOWN_DELAY", "0s", "time between failing /readyz and closing the listener", duration(&c.ShutdownDelay, 0)},
+		{"SHUTDOWN_TIMEOUT", "20s", "time requests in flight have to finish after that", duration(&c.ShutdownTimeout, 0)},
 	}
 }
 
@@ -120,18 +105,22 @@ func Help() string {
 type parser struct {
 	accepted string
 	parse    func(value string) bool
+	secret   bool // the value is never shown, not even in an error
 }
 
 func number(field *int, least, most int) parser {
-	return parser{fmt.Sprintf("a whole number from %d to %d", least, most), func(value string) bool {
+	return parser{accepted: fmt.Sprintf("a whole number from %d to %d", least, most), parse: func(value string) bool {
 		n, err := strconv.ParseUint(value, 10, 31)
 		*field = int(n)
 		return err == nil && *field >= least && *field <= most
 	}}
 }
 
+func positive(field *time.Duration) parser { return duration(field, time.Millisecond) }
+
 func duration(field *time.Duration, least time.Duration) parser {
-	return parser{fmt.Sprintf("a duration of at least %s, like 500ms, 5s or 1m30s", least), func(value string) bool {
+	accepted := fmt.Sprintf("a duration of at least %s, like 500ms, 5s or 1m30s", least)
+	return parser{accepted: accepted, parse: func(value string) bool {
 		d, err := time.ParseDuration(value)
 		*field = d
 		return err == nil && d >= least
@@ -139,7 +128,7 @@ func duration(field *time.Duration, least time.Duration) parser {
 }
 
 func oneOf(field *string, choices ...string) parser {
-	return parser{strings.Join(choices, ", "), func(value string) bool {
+	return parser{accepted: strings.Join(choices, ", "), parse: func(value string) bool {
 		*field = value
 		return slices.Contains(choices, value)
 	}}
@@ -148,13 +137,13 @@ func oneOf(field *string, choices ...string) parser {
 func level(field *slog.Level) parser {
 	var name string
 	known := oneOf(&name, "debug", "info", "warn", "error")
-	return parser{known.accepted, func(value string) bool {
+	return parser{accepted: known.accepted, parse: func(value string) bool {
 		return known.parse(strings.ToLower(value)) && field.UnmarshalText([]byte(name)) == nil
 	}}
 }
 
 func address(field *string) parser {
-	return parser{"host:port, :port, or nothing at all", func(value string) bool {
+	return parser{accepted: "host:port, :port, or nothing at all", parse: func(value string) bool {
 		*field = value
 		if value == "" {
 			return true

@@ -73,8 +73,10 @@ func TestLoadReportsEveryBadVariableAtOnce(t *testing.T) {
 func TestLoadMasksSecrets(t *testing.T) {
 	t.Parallel()
 	var token string
+	secret := oneOf(&token, "right")
+	secret.secret = true
 	err := load([]variable{
-		{name: "TOKEN", secret: true, parser: oneOf(&token, "right")},
+		{"TOKEN", "", "what lets clients in", secret},
 	}, lookupIn(map[string]string{"TOKEN": "hunter2"}))
 	if err == nil || strings.Contains(err.Error(), "hunter2") || !strings.Contains(err.Error(), "TOKEN=***") {
 		t.Errorf("load() = %v, want an error with TOKEN=*** and without its value", err)

@@ -26,15 +26,15 @@ func TestCheck(t *testing.T) {
 	_, portText, _ := net.SplitHostPort(server.Listener.Addr().String())
 	port, _ := strconv.Atoi(portText)
 
-	if err := Check(t.Context(), port); err != nil {
+	if err := Check(port); err != nil {
 		t.Errorf("Check() of a live service: %v", err)
 	}
 	status = http.StatusInternalServerError
-	if err := Check(t.Context(), port); err == nil {
+	if err := Check(port); err == nil {
 		t.Error("Check() of a service that answers 500: no error")
 	}
 	server.Close()
-	if err := Check(t.Context(), port); err == nil {
+	if err := Check(port); err == nil {
 		t.Error("Check() of a closed port: no error")
 	}
 }

@@ -11,18 +11,17 @@ import (
 // connections knows which open connections have a request in a handler. http.Server does not tell, and so waits
 // in its Shutdown for clients that never sent one: https://go.dev/issue/22682.
 type connections struct {
-	open sync.Map // net.Conn to *connection
+	open sync.Map // net.Conn to its busy, an *atomic.Bool
 }
 
-type connection struct{ busy atomic.Bool }
-
-type connectionKey struct{}
+// busyKey is where the context of a connection's requests holds its busy.
+type busyKey struct{}
 
 // opened is an http.Server's ConnContext.
 func (c *connections) opened(ctx context.Context, conn net.Conn) context.Context {
-	entry := new(connection)
-	c.open.Store(conn, entry)
-	return context.WithValue(ctx, connectionKey{}, entry)
+	busy := new(atomic.Bool)
+	c.open.Store(conn, busy)
+	return context.WithValue(ctx, busyKey{}, busy)
 }
 
 // changed is an http.Server's ConnState. An answer is not out before its connection is idle, closed or at the
@@ -30,8 +29,8 @@ func (c *connections) opened(ctx context.Context, conn net.Conn) context.Context
 func (c *connections) changed(conn net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateActive, http.StateIdle:
-		if entry, ok := c.open.Load(conn); ok {
-			entry.(*connection).busy.Store(false)
+		if busy, ok := c.open.Load(conn); ok {
+			busy.(*atomic.Bool).Store(false)
 		}
 	case http.StateClosed, http.StateHijacked:
 		c.open.Delete(conn)
@@ -41,8 +40,8 @@ func (c *connections) changed(conn net.Conn, state http.ConnState) {
 // watch marks the connections of the requests that reach next.
 func (c *connections) watch(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if entry, ok := r.Context().Value(connectionKey{}).(*connection); ok {
-			entry.busy.Store(true)
+		if busy, ok := r.Context().Value(busyKey{}).(*atomic.Bool); ok {
+			busy.Store(true)
 		}
 		next.ServeHTTP(w, r)
 	})
@@ -51,8 +50,8 @@ func (c *connections) watch(next http.Handler) http.Handler {
 // busy counts the requests in flight.
 func (c *connections) busy() int {
 	n := 0
-	for _, entry := range c.open.Range {
-		if entry.(*connection).busy.Load() {
+	for _, busy := range c.open.Range {
+		if busy.(*atomic.Bool).Load() {
 			n++
 		}
 	}
@@ -61,8 +60,8 @@ func (c *connections) busy() int {
 
 // closeSilent closes the connections without a request in flight.
 func (c *connections) closeSilent() {
-	for conn, entry := range c.open.Range {
-		if !entry.(*connection).busy.Load() {
+	for conn, busy := range c.open.Range {
+		if !busy.(*atomic.Bool).Load() {
 			_ = conn.(net.Conn).Close()
 		}
 	}

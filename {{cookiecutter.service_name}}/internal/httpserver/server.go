@@ -24,14 +24,13 @@ const (
 
 // Server is a listener and the http.Server on it.
 type Server struct {
-	variable        string
-	listener        net.Listener
-	http            *http.Server
-	cancelRequests  context.CancelCauseFunc
-	connections     connections
-	shutdownDelay   time.Duration
-	shutdownTimeout time.Duration
-	logger          *slog.Logger
+	variable       string
+	listener       net.Listener
+	cfg            config.Config
+	logger         *slog.Logger
+	http           *http.Server
+	connections    connections
+	cancelRequests context.CancelCauseFunc
 }
 
 // Listen binds the address that the environment variable has set. Clients that connect wait for Serve.
@@ -45,14 +44,7 @@ func Listen(variable, address string, handler http.Handler, cfg config.Config, l
 
 func newServer(variable string, listener net.Listener, handler http.Handler, cfg config.Config, logger *slog.Logger) *Server {
 	requests, cancelRequests := context.WithCancelCause(context.Background())
-	s := &Server{
-		variable:        variable,
-		listener:        listener,
-		cancelRequests:  cancelRequests,
-		shutdownDelay:   cfg.ShutdownDelay,
-		shutdownTimeout: cfg.ShutdownTimeout,
-		logger:          logger,
-	}
+	s := &Server{variable: variable, listener: listener, cfg: cfg, logger: logger, cancelRequests: cancelRequests}
 	s.http = &http.Server{
 		Handler:             s.connections.watch(handler),
 		ReadHeaderTimeout:   cfg.ReadHeaderTimeout,
@@ -87,20 +79,20 @@ func (s *Server) Serve(ctx context.Context) error {
 	case <-ctx.Done():
 	}
 	s.logger.Info("draining", "address", s.Addr(), "reason", context.Cause(ctx))
-	time.Sleep(s.shutdownDelay)
+	time.Sleep(s.cfg.ShutdownDelay)
 	return s.shutdown()
 }
 
 func (s *Server) shutdown() error {
 	defer time.AfterFunc(silentGrace, s.connections.closeSilent).Stop()
-	if s.shutdownHTTP(s.shutdownTimeout) == nil {
+	if s.shutdownHTTP(s.cfg.ShutdownTimeout) == nil {
 		return nil
 	}
 	unfinished := s.connections.busy()
 	s.cancelRequests(errShutdownTimeout)
 	_ = s.shutdownHTTP(cancelGrace)
 	_ = s.http.Close()
-	return fmt.Errorf("%s: cut off %d requests in flight after SHUTDOWN_TIMEOUT of %s", s.variable, unfinished, s.shutdownTimeout)
+	return fmt.Errorf("%s: cut off %d requests in flight after SHUTDOWN_TIMEOUT of %s", s.variable, unfinished, s.cfg.ShutdownTimeout)
 }
 
 // shutdownHTTP closes the listener and waits for the open connections, at most for the given time.

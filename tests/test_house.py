@@ -1,0 +1,38 @@
+"""The template's own code is in order."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+import pytest
+from conftest import TEMPLATE
+
+CODE = ["answers", "benchmarks", "hooks", "tests", "tools"]
+
+
+def tracked() -> list[str]:
+    """Return the files that git knows or would take, and that exist."""
+    listed = subprocess.check_output(["git", "ls-files", "-z", "-co", "--exclude-standard"], cwd=TEMPLATE, text=True)
+    return [name for name in listed.split("\0") if name and (TEMPLATE / name).is_file()]
+
+
+@pytest.mark.parametrize("tool", [["ruff", "check"], ["ruff", "format", "--check"], ["mypy"]], ids=" ".join)
+def test_the_python_is_clean(tool: list[str]) -> None:
+    done = subprocess.run([sys.executable, "-m", *tool, *CODE], cwd=TEMPLATE, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_no_file_knows_this_machine() -> None:
+    machine = re.compile(rf"{re.escape(str(TEMPLATE))}\b|proxy\.golang\.{'org'}|files\.python{'hosted'}|registry\.npm{'js'}")
+    for name in tracked():
+        found = machine.search((TEMPLATE / name).read_text(encoding="utf-8"))
+        assert not found, f"{name} has {found[0]}"
+
+
+def test_the_changelog_has_the_version_of_the_project() -> None:
+    version = re.search(r'^version = "(.*)"$', (TEMPLATE / "pyproject.toml").read_text(), re.MULTILINE)
+    changelog = (TEMPLATE / "CHANGELOG.md").read_text()
+    assert version
+    assert f"## [{version[1]}]" in changelog or "## [Unreleased]" in changelog
