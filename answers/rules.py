@@ -20,9 +20,61 @@ WINDOWS_DEVICES = frozenset(
 
 # The first elements of the standard library's import paths: a module under one of them does not build.
 STANDARD_LIBRARY = frozenset(
-    "archive bufio bytes cmd cmp compress container context crypto database debug embed encoding errors expvar flag "
-    "fmt go hash html image index internal io iter log maps math mime net os path plugin reflect regexp runtime slices "
-    "sort std strconv strings structs sync syscall testing text time unicode unique unsafe uuid vendor weak".split()
+    [
+        "archive",
+        "bufio",
+        "bytes",
+        "cmd",
+        "cmp",
+        "compress",
+        "container",
+        "context",
+        "crypto",
+        "database",
+        "debug",
+        "embed",
+        "encoding",
+        "errors",
+        "expvar",
+        "flag",
+        "fmt",
+        "go",
+        "hash",
+        "html",
+        "image",
+        "index",
+        "internal",
+        "io",
+        "iter",
+        "log",
+        "maps",
+        "math",
+        "mime",
+        "net",
+        "os",
+        "path",
+        "plugin",
+        "reflect",
+        "regexp",
+        "runtime",
+        "slices",
+        "sort",
+        "std",
+        "strconv",
+        "strings",
+        "structs",
+        "sync",
+        "syscall",
+        "testing",
+        "text",
+        "time",
+        "unicode",
+        "unique",
+        "unsafe",
+        "uuid",
+        "vendor",
+        "weak",
+    ]
 )
 
 # Characters that nobody sees and that make a text read otherwise than it is: https://trojansource.codes
@@ -77,8 +129,10 @@ def refuse_module_path(path: str) -> str | None:
     """Follow golang.org/x/mod/module.CheckImportPath and the rest of what "go mod init" refuses."""
     if not re.fullmatch(r"[A-Za-z0-9._~+/-]+", path):
         return "it has characters that Go does not allow in one"
-    if path.startswith("-") or len(path) > 200:
-        return "it begins with a dash" if path.startswith("-") else f"it has {len(path)} characters"
+    if len(path) > 200:
+        return f"it has {len(path)} characters"
+    if path[0] in "-.":  # "go mod init" takes a dot, on which the linker of Go 1.27 then panics
+        return "it begins with a dash or a dot"
     for element in path.split("/"):
         if reason := _refuse_path_element(element):
             return reason
@@ -87,9 +141,9 @@ def refuse_module_path(path: str) -> str | None:
     if path.startswith("gopkg.in/"):
         major = re.fullmatch(r".+\.v(0|[1-9][0-9]*)(-unstable)?", path)
         return None if major else "gopkg.in wants a version at its end, such as .v1"
-    if major := re.fullmatch(r".*/v([0-9.]+)", path):
-        if not re.fullmatch(r"[2-9]|[1-9][0-9]+", major[1]):
-            return "a version at its end has to be /v2 or later"
+    major = re.fullmatch(r".*/v([0-9.]+)", path)
+    if major and not re.fullmatch(r"[2-9]|[1-9][0-9]+", major[1]):
+        return "a version at its end has to be /v2 or later"
     return None
 
 

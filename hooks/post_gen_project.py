@@ -30,7 +30,7 @@ def remove(path: str) -> None:
 
 def chosen_answers() -> dict[str, str]:
     """Return the answers by question. Cookiecutter renders this line; as JSON in a string no answer is code."""
-    answers: dict[str, str] = json.loads({{cookiecutter | tojson | tojson}})  # type: ignore[name-defined]  # noqa: F821
+    answers: dict[str, str] = json.loads({{cookiecutter | tojson | tojson}})  # type: ignore[name-defined, arg-type]  # noqa: F821
     return answers
 
 

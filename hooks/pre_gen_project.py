@@ -8,7 +8,7 @@ import sys
 
 def problems() -> list[str]:
     """Return a line for each bad answer. Cookiecutter renders this line by the filter in answers/extension.py."""
-    lines: list[str] = json.loads({{cookiecutter | problems | tojson | tojson}})  # type: ignore[name-defined]  # noqa: F821
+    lines: list[str] = json.loads({{cookiecutter | problems | tojson | tojson}})  # type: ignore[name-defined, arg-type]  # noqa: F821
     return lines
 
 

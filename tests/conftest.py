@@ -24,7 +24,10 @@ TEMPLATE = Path(__file__).resolve().parent.parent
 def pytest_report_header() -> list[str]:
     build_cache = Path(subprocess.check_output(["go", "env", "GOCACHE"], env=go_environment(), text=True).strip())
     warm = sum(1 for _ in build_cache.glob("*/*-d")) > 100
-    return [f"go: {toolchain.go_bin_directory()}, build cache {'warm' if warm else 'cold'}", f"docker: {missing_engine() or 'runs'}"]
+    return [
+        f"go: {toolchain.go_bin_directory()}, build cache {'warm' if warm else 'cold'}",
+        f"docker: {missing_engine() or 'runs'}",
+    ]
 
 
 @cache
@@ -37,10 +40,14 @@ def missing_engine() -> str:
     """Return why there is no container engine, nothing where there is one."""
     if not shutil.which("docker"):
         return "no docker command"
-    told = subprocess.run(["docker", "info", "--format", "{{.ServerVersion}}"], capture_output=True, text=True, check=False)
+    told = subprocess.run(
+        ["docker", "info", "--format", "{{.ServerVersion}}"],
+        capture_output=True,
+        text=True,
+    )
     if told.returncode:
         return "no engine runs: " + (told.stderr.strip() or told.stdout.strip()).splitlines()[-1]
-    buildx = subprocess.run(["docker", "buildx", "version"], capture_output=True, check=False)
+    buildx = subprocess.run(["docker", "buildx", "version"], capture_output=True)
     return "" if buildx.returncode == 0 or os.environ.get("DOCKER_BUILDKIT") == "1" else "it has no BuildKit"
 
 
@@ -66,9 +73,16 @@ class Baked:
     def run(self, *command: str, status: int = 0, timeout: float = 600) -> str:
         """Run a command in its folder; return what it printed. The test fails where the exit status is another one."""
         done = subprocess.run(
-            command, cwd=self.path, env=go_environment(), text=True, capture_output=True, timeout=timeout, check=False
+            command,
+            cwd=self.path,
+            env=go_environment(),
+            text=True,
+            capture_output=True,
+            timeout=timeout,
         )
-        assert done.returncode == status, f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
+        assert done.returncode == status, (
+            f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
+        )
         return done.stdout + done.stderr
 
     def make(self, *words: str) -> str:
@@ -83,6 +97,9 @@ def questions() -> dict[str, object]:
     """Return the questions of cookiecutter.json with their defaults: a text, or a list of choices."""
     context = json.loads((TEMPLATE / "cookiecutter.json").read_text(encoding="utf-8"))
     return {name: default for name, default in context.items() if not name.startswith("_")}
+
+
+CHOICES: dict[str, list[str]] = {name: default for name, default in questions().items() if isinstance(default, list)}
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -6,9 +6,8 @@ import itertools
 import re
 
 import pytest
-from conftest import Bake, Baked, questions
+from conftest import CHOICES, Bake, Baked
 
-CHOICES = {name: default for name, default in questions().items() if isinstance(default, list)}
 COMBINATIONS = [dict(zip(CHOICES, combination, strict=True)) for combination in itertools.product(*CHOICES.values())]
 
 BASE = {
@@ -50,12 +49,14 @@ def test_every_combination_has_its_files_and_no_leftovers(bake: Bake, answers: d
 
 
 def mentions_choice(text: str, choice: str) -> bool:
-    """Report whether a text has the name of a choice. The builder of every image is golang:*-alpine: that is no mention."""
+    """Report whether a text has the name of a choice. The builder of every image, golang:*-alpine, is no mention."""
     return bool(re.search(rf"\b{re.escape(choice)}\b", re.sub(r"golang:\S+-alpine", "", text)))
 
 
 def assert_looks_hand_written(name: str, text: str) -> None:
-    assert not re.search(r"cookiecutter|\{\{|\{%|%\}|jinja", text, re.IGNORECASE), f"{name} has something of the template"
+    assert not re.search(r"cookiecutter|\{\{|\{%|%\}|jinja", text, re.IGNORECASE), (
+        f"{name} has something of the template"
+    )
     assert text.endswith("\n"), f"{name} lacks its last line end"
     assert not text.endswith("\n\n"), f"{name} ends with blank lines"
     assert not text.startswith("\n"), f"{name} begins with a blank line"
@@ -80,14 +81,18 @@ def test_the_license_is_the_chosen_one(bake: Bake, license_name: str) -> None:
 
 def test_answers_stand_where_they_belong(bake: Bake) -> None:
     service = bake(
-        service_name="orders", module_path="git.example.com/shop/orders", owner="@shop/backend", http_port="9000", go_version="1.28"
+        service_name="orders",
+        module_path="git.example.com/shop/orders",
+        owner="@shop/backend",
+        http_port="9000",
+        go_version="1.28",
     )
     assert service.path.name == "orders"
     assert service.read("go.mod") == "module git.example.com/shop/orders\n\ngo 1.28.0\n"
     assert service.read("CODEOWNERS").endswith("\n* @shop/backend\n")
     assert "FROM --platform=$BUILDPLATFORM golang:1.28-alpine AS build" in service.read("Dockerfile")
     assert "EXPOSE 9000" in service.read("Dockerfile")
-    assert 'name: "PORT", fallback: "9000"' in service.read("internal/config/config.go")
+    assert '{"PORT", "9000", ' in service.read("internal/config/config.go")
 
 
 def test_agents_read_forty_lines_at_most(default: Baked) -> None:

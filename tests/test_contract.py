@@ -22,7 +22,9 @@ def rows_named_by_tests(file: Path) -> set[str]:
     return {
         node.args[0].value
         for node in calls
-        if isinstance(node.func, ast.Attribute) and node.func.attr == "contract" and isinstance(node.args[0], ast.Constant)
+        if isinstance(node.func, ast.Attribute)
+        and node.func.attr == "contract"
+        and isinstance(node.args[0], ast.Constant)
         if isinstance(node.args[0].value, str)
     }
 

@@ -152,10 +152,12 @@ def test_the_readme_explains_every_question() -> None:
             assert accepted == RULES[name].accepted
 
 
-def test_the_readme_lists_what_comes_out(default: Baked) -> None:
+def test_the_readme_lists_what_comes_out(bake: Bake) -> None:
     (listing,) = re.findall(r"```text\nmy-service/\n(.*?)```", README, re.DOTALL)
     listed = {line.split()[0].rstrip("/") for line in listing.splitlines()}
-    assert listed == {name.split("/")[0] if "/" not in name else "/".join(name.split("/")[:2]) for name in default.files()}
+    assert listed == {
+        name.split("/")[0] if "/" not in name else "/".join(name.split("/")[:2]) for name in bake().files()
+    }
 
 
 def test_the_readme_bakes(tmp_path: Path) -> None:
@@ -165,9 +167,18 @@ def test_the_readme_bakes(tmp_path: Path) -> None:
     for number, command in enumerate(bakes):
         folder = tmp_path / str(number)
         folder.mkdir()
-        local = command.replace("cookiecutter gh:org/go-service-template", f"{sys.executable} -m cookiecutter '{TEMPLATE}'")
+        local = command.replace(
+            "cookiecutter gh:org/go-service-template", f"{sys.executable} -m cookiecutter '{TEMPLATE}'"
+        )
         assert local != command
-        done = subprocess.run(local, shell=True, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            local,
+            shell=True,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+        )
         interactive = "--no-input" not in command
         assert done.returncode == (1 if interactive else 0), done.stderr
         assert len(list(folder.iterdir())) == (0 if interactive else 1)

@@ -43,52 +43,49 @@ def test_its_own_tests_pass_under_the_race_detector(default: Baked) -> None:
     default.make("race")
 
 
-def module_or_skip(service: Baked, command: str) -> None:
-    """Skip where the tool's module cannot be downloaded."""
-    module = re.search(rf"^{command} += go run (\S+)$", service.read("Makefile"), re.MULTILINE)
-    assert module
+def linter_or_skip(service: Baked) -> None:
+    """Skip where the linter's module cannot be downloaded."""
+    command = re.search(r"^GOLANGCI_LINT += (.*)$", service.read("Makefile"), re.MULTILINE)
+    assert command
     try:
-        service.run("go", "run", module[1], "-h" if command == "GOVULNCHECK" else "version")
+        service.run(*command[1].split(), "version", timeout=900)
     except AssertionError as failure:
-        skip(f"the tool {module[1]} is not to be had: {failure}")
+        skip(f"golangci-lint is not to be had: {failure}")
 
 
-# module paths that sort before and after others, so that the grouping of imports is seen in both
-@pytest.mark.parametrize("module_path", ["github.com/acme/my-service", "zoo.example/x-y/v2"])
-def test_the_linters_it_bakes_find_nothing(bake: Bake, module_path: str) -> None:
-    service = bake(module_path=module_path)
-    module_or_skip(service, "GOLANGCI_LINT")
+def test_the_linters_and_the_formatter_it_bakes_find_nothing(bake: Bake) -> None:
+    service = bake(module_path="zoo.example/x-y/v2")  # which sorts after the standard library, as github.com does too
+    linter_or_skip(service)
     assert "0 issues" in service.make("lint")
-
-
-def test_fmt_changes_nothing(bake: Bake) -> None:
-    service = bake()
-    module_or_skip(service, "GOLANGCI_LINT")
     before = {name: service.read(name) for name in service.files()}
     service.make("fmt")
     assert {name: service.read(name) for name in service.files()} == before
 
 
-def test_the_fuzz_target_and_the_benchmark_run(default: Baked) -> None:
+def test_the_fuzz_target_runs(default: Baked) -> None:
     assert "PASS" in default.make("fuzz", "FUZZTIME=2s")
-    allocations = re.search(r"BenchmarkChain\S* .* (\d+) allocs/op", default.make("bench"))
-    assert allocations
-    assert int(allocations[1]) <= 6
 
 
 def test_its_code_reads_in_one_sitting(default: Baked) -> None:
-    code = {name: default.read(name) for name in default.files() if name.endswith(".go") and not name.endswith("_test.go")}
+    code = {
+        name: default.read(name) for name in default.files() if name.endswith(".go") and not name.endswith("_test.go")
+    }
     assert sum(len(text.splitlines()) for text in code.values()) <= 1200
     for name, text in code.items():
         for function in re.findall(r"^func .*?^\}", text, re.MULTILINE | re.DOTALL):
             assert len(function.splitlines()) <= 60, f"{name}: {function.splitlines()[0]}"
 
 
-@pytest.mark.parametrize("module_path", ["orders", "EXAMPLE.com/x", ".example.com/x", "a.b/x~y+z/v2", "gopkg.in/yaml.v3", "test/x"])
-def test_an_unusual_module_path_builds(bake: Bake, module_path: str) -> None:
-    bake(module_path=module_path).run("go", "vet", "./...")
+UNUSUAL_PATHS = ["orders", "EXAMPLE.com/x", "a.b/.x", "a.b/x~y+z/v2", "gopkg.in/yaml.v3", "test/x"]
+UNUSUAL_NAMES = ["internal", "testdata", "main", "go", "x" * 40]
 
 
-@pytest.mark.parametrize("service_name", ["internal", "testdata", "main", "go", "test", "a1", "x" * 40])
-def test_an_unusual_name_builds_and_passes_its_tests(bake: Bake, service_name: str) -> None:
-    bake(service_name=service_name).make("test")
+@pytest.mark.parametrize(
+    "answers",
+    [{"module_path": path} for path in UNUSUAL_PATHS] + [{"service_name": name} for name in UNUSUAL_NAMES],
+    ids=str,
+)
+def test_unusual_answers_build(bake: Bake, answers: dict[str, str]) -> None:
+    service = bake(**answers)
+    service.run("go", "vet", "./...")
+    service.build()

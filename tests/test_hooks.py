@@ -41,9 +41,7 @@ def test_the_gate_prints_all_problems(monkeypatch: pytest.MonkeyPatch, capsys: p
     assert capsys.readouterr().err.splitlines()[1:] == ["a: bad", "b: worse"]
 
 
-def test_what_was_not_chosen_is_removed(
-    post_gen: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_was_not_chosen_is_removed(post_gen: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(post_gen, "OPTIONAL", {"color": {"red": ["red", "warm"], "yellow": ["yellow.txt", "warm"]}})
     monkeypatch.setattr(post_gen, "chosen_answers", lambda: {"color": "yellow"})
     monkeypatch.chdir(tmp_path)

@@ -20,12 +20,19 @@ def tracked() -> list[str]:
 
 @pytest.mark.parametrize("tool", [["ruff", "check"], ["ruff", "format", "--check"], ["mypy"]], ids=" ".join)
 def test_the_python_is_clean(tool: list[str]) -> None:
-    done = subprocess.run([sys.executable, "-m", *tool, *CODE], cwd=TEMPLATE, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", *tool, *CODE],
+        cwd=TEMPLATE,
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_no_file_knows_this_machine() -> None:
-    machine = re.compile(rf"{re.escape(str(TEMPLATE))}\b|proxy\.golang\.{'org'}|files\.python{'hosted'}|registry\.npm{'js'}")
+    machine = re.compile(
+        rf"{re.escape(str(TEMPLATE))}\b|proxy\.golang\.{'org'}|files\.python{'hosted'}|registry\.npm{'js'}"
+    )
     for name in tracked():
         found = machine.search((TEMPLATE / name).read_text(encoding="utf-8"))
         assert not found, f"{name} has {found[0]}"

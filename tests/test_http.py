@@ -92,7 +92,12 @@ def test_an_unknown_path_is_not_found(service: Service, path: str) -> None:
 @pytest.mark.contract("wrong method")
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
-    [("GET", GREETINGS, "POST"), ("POST", "/livez", "GET, HEAD"), ("BREW", "/version", "GET, HEAD"), ("PUT", "/", "GET, HEAD")],
+    [
+        ("GET", GREETINGS, "POST"),
+        ("POST", "/livez", "GET, HEAD"),
+        ("BREW", "/version", "GET, HEAD"),
+        ("PUT", "/", "GET, HEAD"),
+    ],
 )
 def test_a_wrong_method_is_told_the_right_ones(service: Service, method: str, path: str, allowed: str) -> None:
     answer = wire.ask(service.address(), method, path)
@@ -151,7 +156,9 @@ def test_values_at_the_ends_of_the_range_are_taken(service: Service, name: str) 
     assert greet(service, f'{{"name":"{name}"}}').json() == {"message": f"Hello, {name}!"}
 
 
-CHUNKED = b"POST /v1/greetings HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+CHUNKED = (
+    b"POST /v1/greetings HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+)
 
 
 @pytest.mark.contract("body over `MAX_BODY_BYTES`")
@@ -266,7 +273,9 @@ def test_pages_of_other_sites_cannot_change_state(service: Service, headers: lis
     ("method", "path", "headers"),
     [("GET", "/", []), ("GET", "/none", []), ("PUT", "/", []), ("POST", GREETINGS, ["Sec-Fetch-Site: cross-site"])],
 )
-def test_every_answer_has_an_id_and_no_type_to_guess(service: Service, method: str, path: str, headers: list[str]) -> None:
+def test_every_answer_has_an_id_and_no_type_to_guess(
+    service: Service, method: str, path: str, headers: list[str]
+) -> None:
     answer = wire.ask(service.address(), method, path, None, *headers)
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert answer.headers["X-Request-ID"]
@@ -318,7 +327,10 @@ def test_slow_clients_are_cut_off_and_others_do_not_notice(faulty_binary: Path) 
 @pytest.mark.contract("too many or too large headers")
 @pytest.mark.parametrize(
     "headers",
-    [pytest.param([f"X-{n}: 1" for n in range(101)], id="too many"), pytest.param(["X: " + "x" * 100_000], id="too large")],
+    [
+        pytest.param([f"X-{n}: 1" for n in range(101)], id="too many"),
+        pytest.param(["X: " + "x" * 100_000], id="too large"),
+    ],
 )
 def test_a_flood_of_headers_is_refused(service: Service, headers: list[str]) -> None:
     assert wire.ask(service.address(), "GET", "/", None, *headers).status == 431

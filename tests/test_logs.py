@@ -80,7 +80,9 @@ def test_nothing_a_client_sends_forges_a_line(service: Service) -> None:
 
 
 @pytest.mark.contract("`ADMIN_ADDR`")
-@pytest.mark.parametrize("path", ["/debug/pprof/", "/debug/pprof/heap", "/debug/pprof/profile?seconds=1", "/debug/vars"])
+@pytest.mark.parametrize(
+    "path", ["/debug/pprof/", "/debug/pprof/heap", "/debug/pprof/profile?seconds=1", "/debug/vars"]
+)
 def test_operators_see_profiles_and_counters(service: Service, path: str) -> None:
     assert wire.ask(service.address("ADMIN_ADDR"), "GET", path).status == 200
     assert wire.ask(service.address("PORT"), "GET", path).status == 404

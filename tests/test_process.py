@@ -21,7 +21,13 @@ from tools.service import Service
 def run(binary: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run the binary to its end."""
     environment = {"PORT": "0", "ADMIN_ADDR": "", **variables}
-    return subprocess.run([binary, *arguments], env=environment, capture_output=True, text=True, timeout=10, check=False)
+    return subprocess.run(
+        [binary, *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=10,
+    )
 
 
 @pytest.mark.contract("start")
@@ -50,7 +56,7 @@ def test_an_empty_version_is_filled_in(default: Baked, tmp_path: Path) -> None:
 def test_help_prints_every_variable_that_the_service_reads(default: Baked, binary: Path) -> None:
     told = run(binary, "-help")
     assert told.returncode == 0
-    declared = re.findall(r'\{name: "([A-Z_]+)", fallback: "(.*?)", meaning: "(.*?)"', default.read("internal/config/config.go"))
+    declared = re.findall(r'\{"([A-Z_]+)", "(.*?)", "(.*?)", ', default.read("internal/config/config.go"))
     printed = re.findall(r"^  ([A-Z_]+) +(\S+) +(.*)$", told.stdout, re.MULTILINE)
     assert printed == declared
     assert len(declared) >= 14

@@ -17,7 +17,7 @@ from answers.rules import RULES
 def cookiecutter(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """Run cookiecutter without a person, in an empty folder."""
     command = [sys.executable, "-m", "cookiecutter", str(TEMPLATE), *words]
-    return subprocess.run(command, cwd=folder, env=dict(os.environ), capture_output=True, text=True, check=False)
+    return subprocess.run(command, cwd=folder, env=dict(os.environ), capture_output=True, text=True)
 
 
 @pytest.mark.parametrize("name", ["Order API", "a/b", "../x", "/tmp/x", "C:\\x", ".", "", "vendor"])
@@ -66,6 +66,6 @@ ATTACKS = ["$(touch canary)", "`touch canary`", '"; touch canary; "', "'''+__imp
 def test_no_answer_is_ever_code(tmp_path: Path, description: str) -> None:
     told = cookiecutter(tmp_path, "--no-input", f"description={description}")
     assert told.returncode == 0, told.stderr
-    make = subprocess.run(["make"], cwd=tmp_path / "my-service", capture_output=True, text=True, check=False)
+    make = subprocess.run(["make"], cwd=tmp_path / "my-service", capture_output=True, text=True)
     assert make.returncode == 0
     assert list(tmp_path.rglob("canary")) == []

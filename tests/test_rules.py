@@ -26,11 +26,11 @@ ACCEPTED = {
         "no\u00a0break",
     ],
     "module_path": [
-        "github.com/acme/orders", "orders", "EXAMPLE.com/x", ".example.com/x", "a.b/c+d", "a.b/x~y", "a.b/x~1y",
+        "github.com/acme/orders", "orders", "EXAMPLE.com/x", "a.b/.x", "a.b/c+d", "a.b/x~y", "a.b/x~1y",
         "a.b/x/v2", "a.b/x/v10", "gopkg.in/yaml.v3", "gopkg.in/a/b.v0", "a.b/v1x", "test/x", "x/go", "a.b/_x",
         "golang.org/x/fmt", "a.b/x/v", "gopkg.in", "v2", "example/x",
     ],
-    "owner": ["@ada", "@acme/platform", "@a-b", "@org/team_a", "@group/sub/team", "ada@example.com", "a.b+c@x-y.example.org"],
+    "owner": ["@ada", "@acme/platform", "@a-b", "@org/team_a", "@group/sub/team", "ada@example.com", "a.b+c@x-y.org"],
     "http_port": ["1024", "8080", "65535"],
     "go_version": ["1.27", "1.30", "1.100"],
 }  # fmt: skip
@@ -45,12 +45,17 @@ REFUSED = {
         "\u202egnp.exe", "zero\u200bwidth", "\ufeffbom", "\u2066isolate", "\ud800", "\ue000", "\U0010ffff",
     ],
     "module_path": [
-        "", "-x", "/x", "x/", "a//b", "a/./b", "a/../b", "..", ".", "x.", "a b", "a:b", "a@v1", "é/x", "x~1", "a/x~12.y",
-        "con", "a/NUL.txt", "a.b/v0", "a.b/v1", "a.b/x/v01", "a.b/x/v1.2", "gopkg.in/x", "gopkg.in/x.v01", "go",
-        "toolchain", "fmt", "cmd/x", "std", "net/http/x", "a.b/vendor/x", "vendor", "x\n", "https://a.b/x",
+        "", "-x", "/x", "x/", "a//b", "a/./b", "a/../b", "..", ".", "x.", "a b", "a:b", "a@v1", "é/x", "x~1",
+        "a/x~12.y", "con", "a/NUL.txt", "a.b/v0", "a.b/v1", "a.b/x/v01", "a.b/x/v1.2", "gopkg.in/x", "gopkg.in/x.v01",
+        "go", ".example.com/x", "toolchain", "fmt", "cmd/x", "std", "net/http/x", "a.b/vendor/x", "vendor", "x\n", "https://a.b/x",
     ],
-    "owner": ["", "ada", "@", "@ada @bob", "@a/", "@/a", "@a//b", "a@b", "@a b", "#x", "@ada\n", "@é", "@-a", "@" + "x" * 100],
-    "http_port": ["", "0", "80", "1023", "65536", "9090", "08080", "+8080", "8080.0", "8_080", "８０８０", "٨٠٨٠", "8080\n", "http"],
+    "owner": [
+        "", "ada", "@", "@ada @bob", "@a/", "@/a", "@a//b", "a@b", "@a b", "#x", "@ada\n", "@é", "@-a", "@" + "x" * 100,
+    ],
+    "http_port": [
+        "", "0", "80", "1023", "65536", "9090", "08080", "+8080", "8080.0", "8_080", "８０８０", "٨٠٨٠", "8080\n",
+        "http",
+    ],
     "go_version": ["", "1.26", "1.9", "1", "2.0", "1.27.3", "go1.27", "1.027", "1.27\n", "latest", "１.２７"],
 }  # fmt: skip
 
@@ -105,8 +110,8 @@ def test_the_description_names_the_character_and_its_place() -> None:
 def test_all_problems_come_at_once_a_line_each() -> None:
     lines = rules.problems({**defaults(), "service_name": "Order API", "http_port": "80"})
     assert lines == [
-        "service_name='Order API': it is not a lower-case DNS label. Accepted: 2 to 40 lower-case letters, digits and single "
-        "hyphens, beginning with a letter, such as order-api. Try: order-api",
+        f"service_name='Order API': it is not a lower-case DNS label. Accepted: {RULES['service_name'].accepted}. "
+        "Try: order-api",
         "http_port='80': it is out of range. Accepted: a number from 1024 to 65535, except 9090. Try: 8080",
     ]
 
@@ -126,7 +131,7 @@ def defaults() -> dict[str, object]:
 
 
 def test_the_admin_port_is_the_one_of_the_service(default: Baked) -> None:
-    assert f'"ADMIN_ADDR", fallback: "127.0.0.1:{rules.ADMIN_PORT}"' in default.read("internal/config/config.go")
+    assert f'"ADMIN_ADDR", "127.0.0.1:{rules.ADMIN_PORT}"' in default.read("internal/config/config.go")
 
 
 def test_the_standard_library_is_the_one_of_the_toolchain() -> None:
@@ -135,14 +140,12 @@ def test_the_standard_library_is_the_one_of_the_toolchain() -> None:
     assert first_elements | {"std"} == rules.STANDARD_LIBRARY
 
 
-@pytest.mark.parametrize(("question", "answer"), [(q, a) for q, a in CASES if q == "module_path"] + [
-    ("module_path", a) for a in ACCEPTED["module_path"]
-])  # fmt: skip
-def test_go_mod_init_agrees(question: str, answer: str, tmp_path: Path) -> None:
-    """The go command is the judge. It takes four kinds of paths that then do not build: they are refused all the same."""
-    done = subprocess.run(["go", "mod", "init", answer], cwd=tmp_path, env=go_environment(), capture_output=True, check=False)
-    does_not_build = re.fullmatch(r"(?:fmt|cmd|std|net|vendor)(?:/.*)?|.*/vendor/.*|a.b/vendor/x", answer)
-    assert (RULES[question].refusal(answer) is None) == (done.returncode == 0 and not does_not_build)
+@pytest.mark.parametrize("path", ACCEPTED["module_path"] + REFUSED["module_path"])
+def test_go_mod_init_agrees(path: str, tmp_path: Path) -> None:
+    """The go command is the judge. It takes some paths that then do not build: they are refused all the same."""
+    done = subprocess.run(["go", "mod", "init", path], cwd=tmp_path, env=go_environment(), capture_output=True)
+    does_not_build = re.fullmatch(r"(fmt|cmd|std|net|vendor)(/.*)?|.*/vendor/.*|\..*", path)
+    assert (RULES["module_path"].refusal(path) is None) == (done.returncode == 0 and not does_not_build)
 
 
 def test_choices_are_lists_and_their_labels_are_complete() -> None:

@@ -58,7 +58,11 @@ def test_markdown_shows_it(baked: Baked, description: str) -> None:
 
 def test_the_image_shows_it(baked: Baked, description: str, engine: None) -> None:
     built = subprocess.run(
-        ["docker", "build", "--quiet", "-"], input=labels_only(baked.read("Dockerfile")), capture_output=True, text=True, check=True
+        ["docker", "build", "--quiet", "-"],
+        input=labels_only(baked.read("Dockerfile")),
+        capture_output=True,
+        text=True,
+        check=True,
     )
     inspected = subprocess.check_output(["docker", "image", "inspect", built.stdout.strip()], text=True)
     assert json.loads(inspected)[0]["Config"]["Labels"]["org.opencontainers.image.description"] == description

@@ -34,7 +34,13 @@ def ask(url: str, body: str | None = None) -> None:
 
 def build(service: Path) -> Path:
     """Build the service and return its binary. Ends the program with the compiler's words where it fails."""
-    done = subprocess.run(["make", "--no-print-directory", "build"], cwd=service, env=toolchain.environment(), text=True, capture_output=True)
+    done = subprocess.run(
+        ["make", "--no-print-directory", "build"],
+        cwd=service,
+        env=toolchain.environment(),
+        text=True,
+        capture_output=True,
+    )
     print(done.stdout, end="")
     if done.returncode:
         sys.exit(f"make build failed:\n{done.stderr}")

@@ -26,7 +26,9 @@ class Service:
     def __init__(self, binary: Path, **variables: str) -> None:
         environment = {"PATH": os.defpath, "PORT": "0", "ADMIN_ADDR": "127.0.0.1:0", **variables}
         self.started = time.perf_counter()
-        self.process = subprocess.Popen([binary], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(
+            [binary], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
         self.lines: list[Line] = []
         self._grown = threading.Condition()
         self._reader = threading.Thread(target=self._read, daemon=True)

@@ -15,7 +15,13 @@ OLDEST = (1, 27)
 def version_of(go: Path) -> tuple[int, int]:
     """Return the version of a go command as (major, minor), (0, 0) where it does not tell one."""
     environment = {**os.environ, "GOTOOLCHAIN": "local"}
-    told = subprocess.run([go, "env", "GOVERSION"], capture_output=True, text=True, env=environment, cwd="/", check=False)
+    told = subprocess.run(
+        [go, "env", "GOVERSION"],
+        capture_output=True,
+        text=True,
+        env=environment,
+        cwd="/",
+    )
     found = re.match(r"go(\d+)\.(\d+)", told.stdout)
     return (int(found[1]), int(found[2])) if found else (0, 0)
 

@@ -1,0 +1,1 @@
+"""The figures of the contract's Speed table, measured: python -m benchmarks."""

@@ -1,0 +1,3 @@
+module go-service-template/benchmarks
+
+go 1.27.0

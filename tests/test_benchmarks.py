@@ -1,0 +1,87 @@
+"""The benchmarks measure what the contract says about speed. Sizes are asserted here, timings never."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from conftest import TEMPLATE, Baked, go_environment
+from test_documents import rows
+
+from benchmarks import figures
+from tools.service import Service
+
+MEASURED = {
+    cells[0]: cells[2] for cells in rows((TEMPLATE / "docs/benchmarks.md").read_text(), "| figure | bar | measured |")
+}
+
+
+@pytest.mark.contract("throughput, full chain with the access log ÷ bare handler with the same timeouts")
+@pytest.mark.contract("start to first 200, process spawn included")
+@pytest.mark.contract("docker build after one changed line ÷ plain two-stage build")
+@pytest.mark.contract("bake ÷ an empty template's, F files in the service")
+def test_the_benchmarks_measure_every_row_of_the_speed_table() -> None:
+    contract = rows((TEMPLATE / "docs/contract.md").read_text(), "| figure | bar |")
+    assert [cells[0] for cells in contract] == list(MEASURED)
+
+
+def test_the_readme_shows_what_was_measured() -> None:
+    for figure, shown in rows((TEMPLATE / "README.md").read_text(), "| figure | measured |"):
+        assert MEASURED[figure].startswith(shown)
+
+
+@pytest.mark.contract("stripped binary")
+def test_the_binary_is_small(binary: Path) -> None:
+    assert binary.stat().st_size <= 7.6e6
+
+
+@pytest.mark.contract("memory idle (RSS)")
+def test_an_idle_service_takes_little_memory(service: Service) -> None:
+    service.address()
+    status = Path(f"/proc/{service.process.pid}/status")
+    if not status.exists():
+        pytest.skip("only Linux tells the memory of a process in /proc")
+    resident = re.search(r"^VmRSS:\s+(\d+) kB$", status.read_text(), re.MULTILINE)
+    assert resident
+    assert int(resident[1]) <= 20 * 1024
+
+
+def test_the_load_generator_counts_answers(service: Service, tmp_path: Path) -> None:
+    subprocess.run(
+        ["go", "build", "-o", tmp_path / "load", "./load"], cwd=figures.HERE, env=go_environment(), check=True
+    )
+    host, port = service.address()
+    load: list[str | Path] = [
+        tmp_path / "load",
+        "-address",
+        f"{host}:{port}",
+        "-path",
+        "/version",
+        "-duration",
+        "200ms",
+        "-connections",
+        "4",
+    ]
+    assert int(subprocess.check_output(load)) > 0
+    logged = [line for line in service.lines if line["msg"] == "request"]
+    assert len(logged) > 0
+    assert {line["status"] for line in logged} == {200}
+
+
+def test_the_programs_are_formatted_and_vetted() -> None:
+    for command in (["gofmt", "-l", "."], ["go", "vet", "./..."]):
+        done = subprocess.run(
+            command,
+            cwd=figures.HERE,
+            env=go_environment(),
+            capture_output=True,
+            text=True,
+        )
+        assert (done.returncode, done.stdout) == (0, "")
+
+
+@pytest.mark.contract("allocations the chain adds to a request")
+def test_the_chain_allocates_little(default: Baked) -> None:
+    assert figures.allocations(default.path) <= 6
