@@ -10,6 +10,7 @@ import statistics
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -91,7 +92,8 @@ def throughput(service: Path, folder: Path, rounds: int = 7) -> tuple[float, flo
     bare, full = free_port(), free_port()
     path = "/version"
     with serving(full, service / "bin/service", PORT=str(full), ADMIN_ADDR=""):
-        body = run("curl", "-sS", f"http://127.0.0.1:{full}{path}", cwd=folder)
+        with urllib.request.urlopen(f"http://127.0.0.1:{full}{path}", timeout=5) as answer:
+            body = answer.read().decode()
         with serving(bare, folder / "bare", f"127.0.0.1:{bare}", body):
 
             def load(port: int) -> float:

@@ -155,6 +155,20 @@ def engine() -> None:
 
 
 @pytest.fixture
+def curl() -> None:
+    """The program of that name; without it the test is skipped."""
+    if not shutil.which("curl"):
+        skip("no curl command")
+
+
+@pytest.fixture
+def c_compiler() -> None:
+    """What the race detector needs; without it the test is skipped."""
+    if not shutil.which("cc") and not shutil.which("gcc"):
+        skip("no C compiler, which the race detector needs")
+
+
+@pytest.fixture
 def port_8080(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """The ports that services have by default, 8080 and 9090, for one test at a time of all that run side by side."""
     shared_by_workers = tmp_path_factory.getbasetemp().parent

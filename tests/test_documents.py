@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import wire
 from conftest import TEMPLATE, Bake, Baked, go_environment, questions, skip
 
 from answers.rules import RULES
@@ -56,6 +57,10 @@ def in_background(service: Baked, command: str) -> Iterator[None]:
         process.wait(20)
 
 
+def get(path: str) -> str:
+    return wire.ask(("127.0.0.1", 8080), "GET", path).body.decode()
+
+
 @pytest.fixture
 def checkout(bake: Bake) -> Baked:
     """A service under git, as its owner has it."""
@@ -65,7 +70,7 @@ def checkout(bake: Bake) -> Baked:
     return service
 
 
-def test_every_command_of_the_service_readme_works(checkout: Baked, port_8080: None) -> None:
+def test_every_command_of_the_service_readme_works(checkout: Baked, curl: None, port_8080: None) -> None:
     typed = commands(checkout.read("README.md"))
     assert typed[0] == "make run"
     with in_background(checkout, typed[0]):
@@ -78,10 +83,10 @@ def test_every_docker_command_of_the_service_readme_works(checkout: Baked, engin
     build, run = (command for command in commands(checkout.read("README.md")) if command.startswith("docker"))
     checkout.run("bash", "-ec", build)
     with in_background(checkout, run):
-        assert "my-service" in checkout.run("curl", "-sS", "http://localhost:8080/")
+        assert "my-service" in get("/")
 
 
-def test_every_command_for_agents_works(checkout: Baked) -> None:
+def test_every_command_for_agents_works(checkout: Baked, c_compiler: None) -> None:
     for command in commands(checkout.read("AGENTS.md")):
         checkout.run("bash", "-ec", command)
 
@@ -110,7 +115,7 @@ def test_make_image_ships_the_version_and_the_commit(checkout: Baked, engine: No
     assert '"org.opencontainers.image.version":"v0.1.0"' in labels
     assert checkout.run("git", "rev-parse", "HEAD").strip() in labels
     with in_background(checkout, "make image-run"):
-        assert "v0.1.0" in checkout.run("curl", "-sS", "http://localhost:8080/version")
+        assert "v0.1.0" in get("/version")
 
 
 def test_make_vuln_asks_the_database(checkout: Baked, tmp_path: Path) -> None:

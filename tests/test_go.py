@@ -39,7 +39,7 @@ def test_it_is_formatted_and_vetted(default: Baked) -> None:
     default.run("go", "vet", "./...")
 
 
-def test_its_own_tests_pass_under_the_race_detector(default: Baked) -> None:
+def test_its_own_tests_pass_under_the_race_detector(default: Baked, c_compiler: None) -> None:
     default.make("race")
 
 

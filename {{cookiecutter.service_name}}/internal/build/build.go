@@ -14,25 +14,22 @@ type Info struct {
 // Read returns the running build. The version is the one stamped by the linker; without one it is that of
 // the module (go install module@version), else the commit (go build in a checkout), else "dev".
 func Read(service, stamped string) Info {
-	module, _ := debug.ReadBuildInfo()
+	module, ok := debug.ReadBuildInfo()
+	if !ok {
+		module = new(debug.BuildInfo)
+	}
 	return describe(service, stamped, module)
 }
 
 func describe(service, stamped string, module *debug.BuildInfo) Info {
-	info := Info{Service: service, Version: stamped, Commit: "unknown"}
-	if module == nil {
-		module = &debug.BuildInfo{}
-	}
-	info.GoVersion = module.GoVersion
+	info := Info{Service: service, Version: stamped, Commit: "unknown", GoVersion: module.GoVersion}
 	for _, setting := range module.Settings {
 		if setting.Key == "vcs.revision" {
 			info.Commit = setting.Value
 		}
 	}
-	if stamped != "" && stamped != "dev" {
-		return info
-	}
 	switch {
+	case stamped != "" && stamped != "dev":
 	case module.Main.Version != "" && module.Main.Version != "(devel)":
 		info.Version = module.Main.Version
 	case info.Commit != "unknown":

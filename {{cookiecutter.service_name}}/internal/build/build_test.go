@@ -25,7 +25,7 @@ func TestDescribe(t *testing.T) {
 		{"go install", "dev", module("v1.0.0", ""), "v1.0.0", "unknown"},
 		{"go build in a checkout", "dev", module("(devel)", "abc"), "abc", "abc"},
 		{"go run", "dev", module("", ""), "dev", "unknown"},
-		{"no build information", "dev", nil, "dev", "unknown"},
+		{"no build information", "dev", new(debug.BuildInfo), "dev", "unknown"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

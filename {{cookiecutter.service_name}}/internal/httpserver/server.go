@@ -89,10 +89,13 @@ func (s *Server) shutdown() error {
 		return nil
 	}
 	unfinished := s.connections.busy()
+	if unfinished == 0 {
+		return s.http.Close() // only silent connections were left
+	}
 	s.cancelRequests(errShutdownTimeout)
 	_ = s.shutdownHTTP(cancelGrace)
 	_ = s.http.Close()
-	return fmt.Errorf("%s: cut off %d requests in flight after SHUTDOWN_TIMEOUT of %s", s.variable, unfinished, s.cfg.ShutdownTimeout)
+	return fmt.Errorf("%s: requests in flight cut off after SHUTDOWN_TIMEOUT=%s: %d", s.variable, s.cfg.ShutdownTimeout, unfinished)
 }
 
 // shutdownHTTP closes the listener and waits for the open connections, at most for the given time.

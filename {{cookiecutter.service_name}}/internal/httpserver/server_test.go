@@ -62,8 +62,13 @@ func (p *pipes) dial(t *testing.T, text string) net.Conn {
 // serve starts a server and returns the way to connect, to stop it, and what Serve returned.
 func serve(t *testing.T, handler http.HandlerFunc) (*pipes, context.CancelFunc, chan error) {
 	t.Helper()
+	return serveWith(t, testConfig, handler)
+}
+
+func serveWith(t *testing.T, cfg config.Config, handler http.HandlerFunc) (*pipes, context.CancelFunc, chan error) {
+	t.Helper()
 	listener := &pipes{make(chan net.Conn), make(chan struct{})}
-	server := newServer("PORT", listener, handler, testConfig, slog.New(slog.NewTextHandler(t.Output(), nil)))
+	server := newServer("PORT", listener, handler, cfg, slog.New(slog.NewTextHandler(t.Output(), nil)))
 	ctx, stop := context.WithCancel(t.Context())
 	result := make(chan error, 1)
 	go func() { result <- server.Serve(ctx) }()
@@ -142,7 +147,7 @@ func TestStuckRequestIsCutOffAtTheTimeout(t *testing.T) {
 		begin := time.Now()
 
 		err := <-result
-		if err == nil || !strings.Contains(err.Error(), "cut off 1 requests") {
+		if err == nil || !strings.Contains(err.Error(), "SHUTDOWN_TIMEOUT=20s: 1") {
 			t.Errorf("Serve() = %v, want it to count the request", err)
 		}
 		longest := testConfig.ShutdownDelay + testConfig.ShutdownTimeout + time.Second
@@ -182,6 +187,21 @@ func TestSilentConnectionsDoNotHoldTheStop(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestSilentConnectionsAreNotCountedAsCutOff(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		impatient := testConfig
+		impatient.ShutdownTimeout = 0
+		listener, stop, result := serveWith(t, impatient, func(http.ResponseWriter, *http.Request) {})
+		listener.dial(t, "")
+		synctest.Wait()
+		stop()
+		if err := <-result; err != nil {
+			t.Errorf("Serve() = %v", err)
+		}
+	})
 }
 
 func TestListenNamesTheVariable(t *testing.T) {

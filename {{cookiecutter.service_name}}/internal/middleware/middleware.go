@@ -46,15 +46,10 @@ func LimitInFlight(limit int) Middleware {
 // are not affected: https://pkg.go.dev/net/http#CrossOriginProtection.
 func RefuseCrossOrigin() Middleware {
 	protection := http.NewCrossOriginProtection()
-	return func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if protection.Check(r) != nil {
-				problem.Write(w, r, http.StatusForbidden, "Requests from the pages of another origin are refused.")
-				return
-			}
-			next.ServeHTTP(w, r)
-		})
-	}
+	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		problem.Write(w, r, http.StatusForbidden, "Requests from the pages of another origin are refused.")
+	}))
+	return protection.Handler
 }
 
 // LimitBody refuses bodies of more than limit bytes with 413: at once where the client tells the size, else when

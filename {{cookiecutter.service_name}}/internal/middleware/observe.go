@@ -79,10 +79,14 @@ func (e *exchange) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// Flush and Hijack are here, and not left to Unwrap, because both send what WriteHeader should have seen.
-func (e *exchange) Flush() {
+// Flush is for those who look for an [http.Flusher]. This and the next two are not left to Unwrap because they send
+// what WriteHeader should have seen.
+func (e *exchange) Flush() { _ = e.FlushError() }
+
+// FlushError is for [http.ResponseController].
+func (e *exchange) FlushError() error {
 	e.implicitOK()
-	_ = http.NewResponseController(e.ResponseWriter).Flush()
+	return http.NewResponseController(e.ResponseWriter).Flush()
 }
 
 func (e *exchange) Hijack() (net.Conn, *bufio.ReadWriter, error) {
