@@ -2,16 +2,19 @@
 PYTHON ?= python3
 PYTEST ?= -n 2
 
-.PHONY: help demo test bench clean
+.PHONY: help demo test properties bench clean
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: .venv/ready ## bake a service, build it, run it, show its answers
 	@.venv/bin/python -m tools.demo
 
 test: .venv/ready ## run every test; what needs Docker is skipped where there is none
 	@.venv/bin/python -m pytest $(PYTEST)
+
+properties: .venv/ready ## try 100,000 made-up sets of answers: half an hour
+	@EXAMPLES=100000 .venv/bin/python -m pytest $(PYTEST) tests/test_properties.py
 
 bench: .venv/ready ## measure the figures of docs/benchmarks.md and write them there
 	@.venv/bin/python -m benchmarks

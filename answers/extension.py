@@ -1,27 +1,95 @@
-"""The Jinja filters by which cookiecutter.json and the hook ask the rules."""
+"""How the rules meet Cookiecutter: at the prompt, and as the gate that no bad answer passes.
+
+Cookiecutter renders the `__` variables of cookiecutter.json in their order, between the questions, and the name of the
+service's folder before it makes anything. These are the places where an answer can be checked in time.
+"""
 
 from __future__ import annotations
 
+import difflib
+import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
+from typing import Any
 
 from jinja2 import Environment
 from jinja2.ext import Extension
 
 from answers import rules
 
+FOLDER = "{{cookiecutter.service_name}}"
 
-def refuse_bad(answers: Mapping[str, object]) -> str:
-    """End Cookiecutter where an answer is bad: before it has made anything, and without a traceback."""
-    if lines := rules.problems(answers):
-        sys.exit("\n".join(["No service can be made of these answers:", *lines]))
+
+def ask_again(answers: MutableMapping[str, Any]) -> str:
+    """Ask the last question again until its answer is good, where a person is there to answer."""
+    question = next(reversed(list(answers)))
+    while is_person_there() and (problem := rules.problem(question, answers[question])):
+        from rich.prompt import Prompt  # Cookiecutter's own; imported late since most bakes never ask
+
+        print(f"  {problem}")
+        answers[question] = Prompt.ask(
+            f"  {question}", default=rules.RULES[question].suggestion(str(answers[question]))
+        )
     return ""
 
 
+def refuse_bad(answers: Mapping[str, object]) -> str:
+    """End Cookiecutter where an answer is bad or has a wrong name: before it made anything, and without a traceback."""
+    if lines := [*misspelled(answers), *rules.problems({**answers, **lists_for_texts()})]:
+        sys.exit("\n".join([rules.REFUSAL, *lines]))
+    return ""
+
+
+def lists_for_texts() -> dict[str, object]:
+    """Return the lists in a user's config for questions with a text: Cookiecutter would take the first element."""
+    raw = (local_of_cookiecutter("context") or {}).get("cookiecutter", {})
+    return {question: raw[question] for question in rules.RULES if isinstance(raw.get(question), list)}
+
+
+def misspelled(answers: Mapping[str, object]) -> list[str]:
+    """Return a line for each answer on the command line to a question that there is not: Cookiecutter ignores them."""
+    given = local_of_cookiecutter("extra_context") or {}
+    unknown = [name for name in given if not name.startswith("_") and name not in answers]
+    questions = [name for name in answers if not name.startswith("_")]
+    return [f"{name}: there is no such question. Did you mean {nearest(name, questions)}?" for name in unknown]
+
+
+def nearest(name: str, questions: list[str]) -> str:
+    return difflib.get_close_matches(name, questions, n=1, cutoff=0)[0]
+
+
+def is_person_there() -> bool:
+    return sys.stdin.isatty() and local_of_cookiecutter("no_input") is False
+
+
+def local_of_cookiecutter(name: str) -> Any:
+    """Return a local variable of the nearest function of Cookiecutter or cruft that has it, None where none has.
+
+    Cookiecutter tells extensions neither whether it may ask nor what was on the command line.
+    """
+    frame = sys._getframe()
+    while caller := frame.f_back:
+        frame = caller
+        if frame.f_globals.get("__name__", "").split(".")[0] in {"cookiecutter", "cruft"} and name in frame.f_locals:
+            return frame.f_locals[name]
+    return None
+
+
 class Answers(Extension):
-    """The filters, as Cookiecutter loads them: https://cookiecutter.readthedocs.io/en/stable/advanced/local_extensions.html"""
+    """The filters for cookiecutter.json and the hooks, and what is done to a text before Jinja reads it."""
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
-        environment.filters["refuse_bad"] = refuse_bad
-        environment.filters["problems"] = rules.problems
+        environment.filters.update(ask_again=ask_again, refuse_bad=refuse_bad, problems=rules.problems)
+
+    def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
+        """Put the gate before the service's folder, and keep Jinja from reading an answer.
+
+        Cookiecutter renders the answers of the command line. A text without a name that does not speak of
+        cookiecutter is one of them, and has to come out as it was typed.
+        """
+        if source == FOLDER:
+            return "{{ cookiecutter | refuse_bad }}" + source
+        if name is None and "cookiecutter" not in source and any(mark in source for mark in ("{{", "{%", "{#")):
+            return "{{ " + json.dumps(source, ensure_ascii=False) + " }}"
+        return source

@@ -20,61 +20,9 @@ WINDOWS_DEVICES = frozenset(
 
 # The first elements of the standard library's import paths: a module under one of them does not build.
 STANDARD_LIBRARY = frozenset(
-    [
-        "archive",
-        "bufio",
-        "bytes",
-        "cmd",
-        "cmp",
-        "compress",
-        "container",
-        "context",
-        "crypto",
-        "database",
-        "debug",
-        "embed",
-        "encoding",
-        "errors",
-        "expvar",
-        "flag",
-        "fmt",
-        "go",
-        "hash",
-        "html",
-        "image",
-        "index",
-        "internal",
-        "io",
-        "iter",
-        "log",
-        "maps",
-        "math",
-        "mime",
-        "net",
-        "os",
-        "path",
-        "plugin",
-        "reflect",
-        "regexp",
-        "runtime",
-        "slices",
-        "sort",
-        "std",
-        "strconv",
-        "strings",
-        "structs",
-        "sync",
-        "syscall",
-        "testing",
-        "text",
-        "time",
-        "unicode",
-        "unique",
-        "unsafe",
-        "uuid",
-        "vendor",
-        "weak",
-    ]
+    "archive bufio bytes cmd cmp compress container context crypto database debug embed encoding errors expvar flag "
+    "fmt go hash html image index internal io iter log maps math mime net os path plugin reflect regexp runtime slices "
+    "sort std strconv strings structs sync syscall testing text time unicode unique unsafe uuid vendor weak".split()
 )
 
 # Characters that nobody sees and that make a text read otherwise than it is: https://trojansource.codes
@@ -89,11 +37,28 @@ class Rule(NamedTuple):
     suggestion: Callable[[str], str]
 
 
+def _named(character: str, position: int) -> str:
+    name = unicodedata.name(character, "a character without a name")
+    return f"it has U+{ord(character):04X} {name} at position {position}"
+
+
+def _of_plain_characters(refusal: Callable[[str], str | None]) -> Callable[[str], str | None]:
+    """Let a rule name the first character that is not printable ASCII: some of them look like one that is."""
+
+    def refuse(text: str) -> str | None:
+        strange = (_named(c, at) for at, c in enumerate(text, start=1) if not (c.isascii() and c.isprintable()))
+        return next(strange, None) or refusal(text)
+
+    return refuse
+
+
 def refuse_service_name(name: str) -> str | None:
     if not 2 <= len(name) <= 40:
         return f"it has {len(name)} characters"
+    if strange := re.search(r"[^a-z0-9-]", name):
+        return f"it has {strange[0]!r}"
     if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name):
-        return "it is not a lower-case DNS label"
+        return "it does not begin with a letter, or a hyphen does not stand between two other characters"
     if name in WINDOWS_DEVICES:
         return "Windows keeps that name for a device"
     if name == "vendor" or re.fullmatch(r"v[0-9]+", name):
@@ -111,8 +76,7 @@ def suggest_service_name(text: str) -> str:
 def refuse_description(text: str) -> str | None:
     for position, character in enumerate(text, start=1):
         if unicodedata.category(character) in {"Cc", "Cn", "Co", "Cs", "Zl", "Zp"} or character in MISLEADING:
-            name = unicodedata.name(character, "a character that cannot be shown")
-            return f"it has U+{ord(character):04X} {name} at position {position}"
+            return _named(character, position)
     if not text.strip():
         return "it is empty"
     if len(text) > 200:
@@ -174,7 +138,7 @@ def refuse_owner(owner: str) -> str | None:
     if len(owner) > 100:
         return f"it has {len(owner)} characters"
     if not re.fullmatch(rf"@{name}(/{name})*|{email}", owner):
-        return "it is none of the three"
+        return "it is none of them" if "@" in owner else "it has no @"
     return None
 
 
@@ -194,7 +158,7 @@ def refuse_http_port(port: str) -> str | None:
 
 
 def suggest_http_port(text: str) -> str:
-    digits = re.sub(r"[^0-9]", "", text).lstrip("0")
+    digits = re.sub(r"[^0-9]", "", text).lstrip("0") or "80"
     return next((port for port in (digits, "8" + digits.rjust(3, "0")) if refuse_http_port(port) is None), "8080")
 
 
@@ -213,33 +177,54 @@ def suggest_go_version(text: str) -> str:
 RULES: dict[str, Rule] = {
     "service_name": Rule(
         "2 to 40 lower-case letters, digits and single hyphens, beginning with a letter, such as order-api",
-        refuse_service_name,
+        _of_plain_characters(refuse_service_name),
         suggest_service_name,
     ),
     "description": Rule("one line of 1 to 200 visible characters", refuse_description, suggest_description),
     "module_path": Rule(
-        'what "go mod init" accepts, such as github.com/acme/order-api', refuse_module_path, suggest_module_path
+        'what "go mod init" accepts, such as github.com/acme/order-api',
+        _of_plain_characters(refuse_module_path),
+        suggest_module_path,
     ),
-    "owner": Rule("@user, @org/team or an e-mail address, as in CODEOWNERS", refuse_owner, suggest_owner),
-    "http_port": Rule(f"a number from 1024 to 65535, except {ADMIN_PORT}", refuse_http_port, suggest_http_port),
-    "go_version": Rule("1.27 or later, without a patch number", refuse_go_version, suggest_go_version),
+    "owner": Rule(
+        "@user, @org/team or an e-mail address, as in CODEOWNERS", _of_plain_characters(refuse_owner), suggest_owner
+    ),
+    "http_port": Rule(
+        f"a number from 1024 to 65535, except {ADMIN_PORT}", _of_plain_characters(refuse_http_port), suggest_http_port
+    ),
+    "go_version": Rule(
+        "1.27 or later, without a patch number", _of_plain_characters(refuse_go_version), suggest_go_version
+    ),
 }
 
 
+REFUSAL = "No service can be made of these answers:"
+
+
 def problems(answers: Mapping[str, object]) -> list[str]:
-    """Return a line for each bad answer: the question, the answer, what is wrong, what is accepted, what to type."""
-    return [line for question, rule in RULES.items() if (line := _problem(question, rule, answers.get(question, "")))]
+    """Return a line for each bad answer: the question, the answer, what is wrong, what is accepted, what to type.
+
+    Questions without a rule are passed over, as are those that an older set of answers lacks.
+    """
+    return [line for question in RULES if question in answers and (line := problem(question, answers[question]))]
 
 
-def _problem(question: str, rule: Rule, answer: object) -> str | None:
-    text = answer if isinstance(answer, str) else str(answer)
-    reason = rule.refusal(text) if isinstance(answer, str) else f"it is of type {type(answer).__name__}, not text"
+def problem(question: str, answer: object) -> str | None:
+    """Return the line for one answer, None where it is good or its question has no rule."""
+    rule = RULES.get(question)
+    if rule is None:
+        return None
+    if not isinstance(answer, str):
+        reason: str | None = f"it is of type {type(answer).__name__}, not text"
+    else:
+        reason = rule.refusal(answer)
     if reason is None:
         return None
+    text = str(answer)
     return f"{question}={shown(text)}: {reason}. Accepted: {rule.accepted}. Try: {rule.suggestion(text)}"
 
 
 def shown(text: str) -> str:
     """Return a text as a person may see it: in quotes, escaped and not longer than a line."""
-    escaped = ascii(text)
+    escaped = repr(text)
     return escaped if len(escaped) <= 60 else escaped[:57] + "..."

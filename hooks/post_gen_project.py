@@ -1,9 +1,10 @@
-"""Remove the files of the options that were not chosen."""
+"""Remove the files of the options that were not chosen, and tell a person what to type next."""
 
 from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import sys
 
@@ -34,10 +35,18 @@ def chosen_answers() -> dict[str, str]:
     return answers
 
 
+def next_steps(folder: str) -> str:
+    """Return what a person types next."""
+    return f"\n{os.path.basename(folder)} is ready:\n\n  cd {shlex.quote(folder)}\n  make test\n  make run\n"
+
+
 def main() -> int:
     """Tidy the current directory, the freshly baked service."""
-    for path in not_chosen(chosen_answers()):
+    answers = chosen_answers()
+    for path in not_chosen(answers):
         remove(path)
+    if sys.stdin.isatty() and "_commit" not in answers:  # cruft, which sets it, also bakes where nobody will look
+        print(next_steps(os.getcwd()))
     return 0
 
 

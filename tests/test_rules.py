@@ -110,8 +110,7 @@ def test_the_description_names_the_character_and_its_place() -> None:
 def test_all_problems_come_at_once_a_line_each() -> None:
     lines = rules.problems({**defaults(), "service_name": "Order API", "http_port": "80"})
     assert lines == [
-        f"service_name='Order API': it is not a lower-case DNS label. Accepted: {RULES['service_name'].accepted}. "
-        "Try: order-api",
+        f"service_name='Order API': it has 'O'. Accepted: {RULES['service_name'].accepted}. Try: order-api",
         "http_port='80': it is out of range. Accepted: a number from 1024 to 65535, except 9090. Try: 8080",
     ]
 

@@ -1,0 +1,216 @@
+"""What holds for every set of answers, tried with thousands that Hypothesis makes up.
+
+EXAMPLES in the environment sets how many; "make properties" takes 100,000.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import CHOICES, TEMPLATE, Bake, go_environment, questions
+from cookiecutter.environment import StrictEnvironment
+from cookiecutter.main import cookiecutter
+from cookiecutter.prompt import prompt_for_config
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+from jinja2 import FileSystemLoader
+from markdown_it import MarkdownIt
+
+from answers.rules import RULES
+
+EXAMPLES = int(os.environ.get("EXAMPLES", "5000"))
+SERVICE = TEMPLATE / "{{cookiecutter.service_name}}"
+Answers = Mapping[str, str]
+
+
+def many(examples: int = EXAMPLES) -> settings:
+    return settings(
+        max_examples=examples, deadline=None, database=None, derandomize=True,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+    )  # fmt: skip
+
+
+def accepted(question: str, texts: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    return texts.filter(lambda text: RULES[question].refusal(text) is None)
+
+
+# What means something to Jinja, Go, YAML, Docker, a shell, make or Markdown.
+MARKUP = (
+    "{{ }} {% %} {# \\ \" ' ` $(touch\u00a0canary) ${x} $ # */ /* // <b> </b> &amp; * _ [a](b) ![a](b) - 1. > | ~~ %s "
+    "%d !x @y : --- \\n \\u0041 🦫 é خ 한 a B 0"
+)
+PIECES = st.sampled_from([" ", *MARKUP.split(" ")])
+LETTERS = st.characters(codec="utf-8", exclude_categories=["Cc", "Cn", "Co", "Cs", "Zl", "Zp"])
+ELEMENT = st.text("abcXYZ019-_.~+", min_size=1, max_size=9)
+
+TEXTS: dict[str, st.SearchStrategy[str]] = {
+    "service_name": st.from_regex(r"[a-z][a-z0-9]{0,9}(-[a-z0-9]{1,9}){0,3}", fullmatch=True),
+    "description": st.lists(PIECES | LETTERS, min_size=1, max_size=24).map("".join),
+    "module_path": st.builds("/".join, st.lists(ELEMENT, min_size=1, max_size=4)),
+    "owner": st.from_regex(
+        r"@[a-zA-Z0-9._-]{1,20}(/[a-zA-Z0-9._-]{1,20})?|[a-z.+]{1,9}@[a-z-]{1,9}\.[a-z]{2}", fullmatch=True
+    ),
+    "http_port": st.integers(1024, 65535).map(str),
+    "go_version": st.integers(27, 199).map(lambda minor: f"1.{minor}"),
+}
+
+GOOD_ANSWERS = st.fixed_dictionaries(
+    {question: accepted(question, texts) for question, texts in TEXTS.items()}
+    | {question: st.sampled_from(choices) for question, choices in CHOICES.items()}
+)
+
+ANY_TEXT = st.text(max_size=60) | st.lists(PIECES, max_size=9).map("".join)
+
+
+def test_every_question_has_a_strategy() -> None:
+    assert TEXTS.keys() | CHOICES.keys() == questions().keys()
+
+
+ENVIRONMENT = StrictEnvironment(
+    context={"cookiecutter": {"_extensions": ["answers.extension.Answers"]}},
+    keep_trailing_newline=True,
+    loader=FileSystemLoader([SERVICE, TEMPLATE / "templates"]),
+)
+
+
+def render(name: str, answers: Answers) -> str:
+    """Render a file of the service as Cookiecutter does, without the rest."""
+    return str(ENVIRONMENT.get_template(name).render(cookiecutter=answers))
+
+
+def first_paragraph(markdown: str) -> str:
+    """Return the text that a reader sees in the first paragraph; fails where there is markup in it."""
+    tokens = MarkdownIt("commonmark").enable("strikethrough").parse(markdown.partition("\n## ")[0])
+    paragraph = next(tokens[i + 1] for i, token in enumerate(tokens) if token.type == "paragraph_open")
+    children = paragraph.children or []
+    assert {child.type for child in children} <= {"text", "text_special"}, paragraph.content
+    return "".join(child.content for child in children)
+
+
+def dockerfile_label(dockerfile: str, label: str) -> str:
+    """Return the value of a label in double quotes, with the escapes that Docker undoes there."""
+    (quoted,) = (line.partition("=")[2] for line in dockerfile.splitlines() if line.lstrip().startswith(f"{label}="))
+    value = quoted.removesuffix(" \\")
+    assert value[0] == value[-1] == '"', quoted
+    shown, characters = "", iter(value[1:-1])
+    for character in characters:
+        assert character not in '"$', f"unescaped {character} in {quoted}"
+        following = next(characters) if character == "\\" else character
+        assert character != "\\" or following in '\\"$', quoted
+        shown += following
+    return shown
+
+
+def test_every_text_comes_out_as_it_was_typed(tmp_path: Path) -> None:
+    """In YAML, in Markdown, in a Dockerfile, in CODEOWNERS; and, all at the end in one go, in Go."""
+    described: list[str] = []
+
+    @many()
+    @given(GOOD_ANSWERS)
+    def holds(answers: Answers) -> None:
+        info = yaml.load(render("internal/api/openapi.yaml", answers).partition("\npaths:")[0], yaml.CSafeLoader)[
+            "info"
+        ]
+        assert (info["title"], info["summary"]) == (answers["service_name"], answers["description"])
+        linters = yaml.load(render(".golangci.yml", answers), yaml.CSafeLoader)
+        assert linters["formatters"]["settings"]["goimports"]["local-prefixes"] == [answers["module_path"]]
+        assert first_paragraph(render("README.md", answers)) == answers["description"].strip()
+        dockerfile = render("Dockerfile", answers)
+        assert dockerfile_label(dockerfile, "org.opencontainers.image.description") == answers["description"]
+        assert render("CODEOWNERS", answers).splitlines()[-1].split() == ["*", answers["owner"]]
+        (tmp_path / f"{len(described)}.go").write_text(render("main.go", answers), encoding="utf-8")
+        described.append(answers["description"])
+
+    holds()
+    paths = "\n".join(str(tmp_path / f"{number}.go") for number in range(len(described)))
+    readings = subprocess.check_output(
+        ["go", "run", str(TEMPLATE / "tests/goread/main.go")], input=paths, text=True, env=go_environment()
+    )
+    read = [json.loads(line) for line in readings.splitlines()]
+    assert [reading["Description"] for reading in read] == described
+    assert all(reading["Formatted"] for reading in read)
+
+
+def test_every_refused_set_leaves_nothing(tmp_path: Path) -> None:
+    @many(EXAMPLES // 20)
+    @given(st.sampled_from(sorted(RULES)), ANY_TEXT)
+    def holds(question: str, answer: str) -> None:
+        assume(RULES[question].refusal(answer))
+        with pytest.raises(SystemExit) as refused:
+            cookiecutter(str(TEMPLATE), no_input=True, output_dir=str(tmp_path), extra_context={question: answer})
+        assert f"{question}=" in str(refused.value)
+        assert list(tmp_path.iterdir()) == []
+
+    holds()
+
+
+def asked(question: str, answer: str) -> str | None:
+    """Return what Cookiecutter makes of an answer on the command line, None where the gate refuses it by name."""
+    raw = json.loads((TEMPLATE / "cookiecutter.json").read_text(encoding="utf-8"))
+    try:
+        answers = prompt_for_config({"cookiecutter": {**raw, question: answer}}, no_input=True)
+    except SystemExit as refused:
+        return None if f"{question}=" in str(refused) else str(refused)
+    return str(answers[question])
+
+
+def test_the_gate_refuses_exactly_what_a_rule_refuses() -> None:
+    @many(EXAMPLES // 5)
+    @given(st.sampled_from(sorted(RULES)), ANY_TEXT)
+    def holds(question: str, answer: str) -> None:
+        assert asked(question, answer) == (None if RULES[question].refusal(answer) else answer)
+
+    holds()
+
+
+def test_every_suggestion_is_accepted() -> None:
+    @many()
+    @given(st.sampled_from(sorted(RULES)), ANY_TEXT)
+    def holds(question: str, answer: str) -> None:
+        assert RULES[question].refusal(RULES[question].suggestion(answer)) is None
+
+    holds()
+
+
+def test_go_mod_init_agrees_on_module_paths(tmp_path: Path) -> None:
+    """The go command judges all paths in one go: a script asks it about each."""
+    paths: list[str] = []
+
+    @many(300)
+    @given(TEXTS["module_path"] | st.text("ab.~+/-_@ :é1", min_size=1, max_size=12))
+    def collect(path: str) -> None:
+        paths.append(path)
+
+    collect()
+    takes: list[bool] = []
+    for number, path in enumerate(paths):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        done = subprocess.run(["go", "mod", "init", "--", path], cwd=folder, env=go_environment(), capture_output=True)
+        takes.append(done.returncode == 0)
+    for path, taken in zip(paths, takes, strict=True):
+        if path[0] != "." and "vendor" not in path:  # taken, but they do not build
+            assert (RULES["module_path"].refusal(path) is None) == taken, path
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_made_up_answers_build(bake: Bake, number: int) -> None:
+    answers = [GOOD_ANSWERS]
+    chosen: list[Answers] = []
+
+    @settings(max_examples=number + 1, database=None, derandomize=True, deadline=None)
+    @given(*answers)
+    def choose(made_up: Answers) -> None:
+        chosen.append(made_up)
+
+    choose()
+    service = bake(**{**chosen[-1], "go_version": "1.27"})
+    assert service.run("gofmt", "-l", ".") == ""
+    service.run("go", "vet", "./...")
+    assert list(service.path.parent.rglob("canary")) == []
