@@ -10,6 +10,7 @@ import difflib
 import json
 import sys
 from collections.abc import Mapping, MutableMapping
+from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment
@@ -18,6 +19,7 @@ from jinja2.ext import Extension
 from answers import rules
 
 FOLDER = "{{cookiecutter.service_name}}"
+QUESTIONS = Path(__file__).resolve().parent.parent / "cookiecutter.json"
 
 
 def ask_again(answers: MutableMapping[str, Any]) -> str:
@@ -35,8 +37,8 @@ def ask_again(answers: MutableMapping[str, Any]) -> str:
 
 def refuse_bad(answers: Mapping[str, object]) -> str:
     """End Cookiecutter where an answer is bad or has a wrong name: before it made anything, and without a traceback."""
-    if lines := [*misspelled(answers), *rules.problems({**answers, **lists_for_texts()})]:
-        sys.exit("\n".join([rules.REFUSAL, *lines]))
+    if lines := [*misspelled(answers), *rules.problems({**answers, **lists_for_texts()}), *unknown_choices(answers)]:
+        sys.exit(rules.message(lines))
     return ""
 
 
@@ -44,6 +46,16 @@ def lists_for_texts() -> dict[str, object]:
     """Return the lists in a user's config for questions with a text: Cookiecutter would take the first element."""
     raw = (local_of_cookiecutter("context") or {}).get("cookiecutter", {})
     return {question: raw[question] for question in rules.RULES if isinstance(raw.get(question), list)}
+
+
+def unknown_choices(answers: Mapping[str, object]) -> list[str]:
+    """Return a line for each choice that is not in its list: from a replay, Cookiecutter takes any."""
+    questions = json.loads(QUESTIONS.read_text(encoding="utf-8"))
+    return [
+        f"{name}={rules.shown(str(answers[name]))}: there is no such choice. Accepted: {', '.join(choices)}"
+        for name, choices in questions.items()
+        if isinstance(choices, list) and name in answers and name[0] != "_" and answers[name] not in choices
+    ]
 
 
 def misspelled(answers: Mapping[str, object]) -> list[str]:
@@ -80,7 +92,7 @@ class Answers(Extension):
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
-        environment.filters.update(ask_again=ask_again, refuse_bad=refuse_bad, problems=rules.problems)
+        environment.filters.update(ask_again=ask_again, refuse_bad=refuse_bad, refusal=rules.refusal)
 
     def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
         """Put the gate before the service's folder, and keep Jinja from reading an answer.

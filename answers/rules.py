@@ -21,12 +21,19 @@ WINDOWS_DEVICES = frozenset(
 # The first elements of the standard library's import paths: a module under one of them does not build.
 STANDARD_LIBRARY = frozenset(
     "archive bufio bytes cmd cmp compress container context crypto database debug embed encoding errors expvar flag "
-    "fmt go hash html image index internal io iter log maps math mime net os path plugin reflect regexp runtime slices "
-    "sort std strconv strings structs sync syscall testing text time unicode unique unsafe uuid vendor weak".split()
+    "fmt go hash html image index internal io iter log maps math mime net os path plugin reflect regexp runtime simd "
+    "slices sort std strconv strings structs sync syscall testing text time unicode unique unsafe uuid vendor "
+    "weak".split()
 )
 
-# Characters that nobody sees and that make a text read otherwise than it is: https://trojansource.codes
-MISLEADING = frozenset("\u200b\u2060\ufeff\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+# Of the characters that format a text, those that languages and emoji are written with: joiners, marks of direction.
+ORDINARY_FORMATS = frozenset("\u200c\u200d\u200e\u200f\u061c")
+
+# Letters and symbols that nobody sees.
+BLANKS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+
+# The flag of a region, such as Scotland: a black flag and the region's name in tags, which are nowhere else of use.
+REGIONAL_FLAG = re.compile("\U0001f3f4[\U000e0030-\U000e0039\U000e0061-\U000e007a]{3,6}\U000e007f")
 
 
 class Rule(NamedTuple):
@@ -74,14 +81,25 @@ def suggest_service_name(text: str) -> str:
 
 
 def refuse_description(text: str) -> str | None:
-    for position, character in enumerate(text, start=1):
-        if unicodedata.category(character) in {"Cc", "Cn", "Co", "Cs", "Zl", "Zp"} or character in MISLEADING:
+    for position, character in enumerate(REGIONAL_FLAG.sub(lambda flag: "x" * len(flag[0]), text), start=1):
+        if _is_invisible(character):
             return _named(character, position)
-    if not text.strip():
+    if not any(c.isprintable() and not c.isspace() for c in text):
         return "it is empty"
     if len(text) > 200:
         return f"it has {len(text)} characters"
     return None
+
+
+def _is_invisible(character: str) -> bool:
+    """Report whether a character cannot be shown, or makes a text read otherwise than it is: https://trojansource.codes.
+
+    Characters that this Python's Unicode does not know yet are taken: else answers would depend on the machine.
+    """
+    category = unicodedata.category(character)
+    noncharacter = category == "Cn" and (ord(character) & 0xFFFE == 0xFFFE or 0xFDD0 <= ord(character) <= 0xFDEF)
+    misleading = category == "Cf" and character not in ORDINARY_FORMATS
+    return noncharacter or misleading or character in BLANKS or category in {"Cc", "Co", "Cs", "Zl", "Zp"}
 
 
 def suggest_description(text: str) -> str:
@@ -95,12 +113,12 @@ def refuse_module_path(path: str) -> str | None:
         return "it has characters that Go does not allow in one"
     if len(path) > 200:
         return f"it has {len(path)} characters"
-    if path[0] in "-.":  # "go mod init" takes a dot, on which the linker of Go 1.27 then panics
-        return "it begins with a dash or a dot"
+    if path[0] == ".":  # "go mod init" takes it, but the linker of Go 1.27 panics
+        return "it begins with a dot"
     for element in path.split("/"):
         if reason := _refuse_path_element(element):
             return reason
-    if path == "toolchain" or path.split("/")[0] in STANDARD_LIBRARY:
+    if path in {"C", "all", "toolchain", "tool", "work"} or path.split("/")[0] in STANDARD_LIBRARY:
         return "Go keeps that name for itself"
     if path.startswith("gopkg.in/"):
         major = re.fullmatch(r".+\.v(0|[1-9][0-9]*)(-unstable)?", path)
@@ -114,6 +132,8 @@ def refuse_module_path(path: str) -> str | None:
 def _refuse_path_element(element: str) -> str | None:
     if not element:
         return "it has an empty element"
+    if element[0] in "-~+":  # "go mod init" takes these after the first element, "go build" does not
+        return f"{element} begins with {element[0]}"
     if element.endswith("."):
         return f"{element} ends with a dot"
     if element == "vendor":
@@ -128,7 +148,7 @@ def _refuse_path_element(element: str) -> str | None:
 
 def suggest_module_path(text: str) -> str:
     path = re.sub(r"^[a-z]+://|\.git$|/+$", "", text.strip())
-    path = re.sub(r"[^A-Za-z0-9._~+/-]+", "-", path).strip("-/")
+    path = "/".join(re.sub(r"[^A-Za-z0-9._~+-]+", "-", element).strip("-~+") for element in path.split("/"))
     return path if refuse_module_path(path) is None else "github.com/acme/" + suggest_service_name(path.split("/")[-1])
 
 
@@ -199,6 +219,15 @@ RULES: dict[str, Rule] = {
 
 
 REFUSAL = "No service can be made of these answers:"
+
+
+def refusal(answers: Mapping[str, object]) -> str:
+    """Return the whole message about all bad answers, nothing where all are good."""
+    return message(problems(answers))
+
+
+def message(lines: list[str]) -> str:
+    return "\n".join([REFUSAL, *lines]) if lines else ""
 
 
 def problems(answers: Mapping[str, object]) -> list[str]:

@@ -99,7 +99,8 @@ def throughput(service: Path, folder: Path, rounds: int = 7) -> tuple[float, flo
             def load(port: int) -> float:
                 return float(run(folder / "load", "-address", f"127.0.0.1:{port}", "-path", path, cwd=folder))
 
-            load(bare), load(full)
+            load(bare)
+            load(full)
             pairs = [(load(full), load(bare)) for _ in range(rounds)]
     ratios, full_rates, bare_rates = ([f / b for f, b in pairs], [f for f, _ in pairs], [b for _, b in pairs])
     return statistics.median(ratios), statistics.median(full_rates), statistics.median(bare_rates)
@@ -160,9 +161,9 @@ def rebuild(service: Path, rounds: int = 3) -> tuple[float, float]:
         main.write_text(code + f"\nconst changed = {number}\n")
         return seconds(lambda: run("docker", "build", *words, "--build-arg", "VERSION=0.0.1", ".", cwd=service))
 
-    build(0), build(0, "-f", plain)
+    build(0)
+    build(0, "-f", plain)
     own, other = zip(*[(build(2 * n), build(2 * n + 1, "-f", plain)) for n in range(1, rounds + 1)], strict=True)
-    main.write_text(code)
     return statistics.median(own), statistics.median(other)
 
 

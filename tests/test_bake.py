@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import re
 
@@ -26,6 +27,12 @@ BASE = {
     "internal/problem/problem.go", "internal/problem/problem_test.go",
     "internal/requestid/requestid.go", "internal/requestid/requestid_test.go",
 }  # fmt: skip
+
+# The texts of https://spdx.org/licenses but for the holder's line.
+LICENSES = {
+    "MIT": "c9b7c49cdeb4ccab2f2cb69e67f3405518e4bcf611bd3b01de101b070659d11d",
+    "Apache-2.0": "c71d239df91726fc519c6eb72d318ec65820627232b2f796219e87dcf35d0ab4",
+}
 
 # question -> choice -> the files it adds
 ADDED: dict[str, dict[str, set[str]]] = {"license": {"MIT": {"LICENSE"}, "Apache-2.0": {"LICENSE"}}}
@@ -74,8 +81,8 @@ def test_two_bakes_are_identical(bake: Bake) -> None:
 @pytest.mark.parametrize("license_name", ["MIT", "Apache-2.0"])
 def test_the_license_is_the_chosen_one(bake: Bake, license_name: str) -> None:
     service = bake(license=license_name)
-    title = {"MIT": "MIT License", "Apache-2.0": "Apache License"}[license_name]
-    assert title in service.read("LICENSE")
+    text = service.read("LICENSE").replace("Copyright (c) The my-service Authors\n", "")
+    assert hashlib.sha256(text.encode()).hexdigest() == LICENSES[license_name]
     assert f"[{license_name}](LICENSE)" in service.read("README.md")
 
 
@@ -92,7 +99,26 @@ def test_answers_stand_where_they_belong(bake: Bake) -> None:
     assert service.read("CODEOWNERS").endswith("\n* @shop/backend\n")
     assert "FROM --platform=$BUILDPLATFORM golang:1.28-alpine AS build" in service.read("Dockerfile")
     assert "EXPOSE 9000" in service.read("Dockerfile")
+    assert "docker run --rm -p $(PORT):9000 " in service.read("Makefile")
     assert '{"PORT", "9000", ' in service.read("internal/config/config.go")
+
+
+@pytest.mark.parametrize("base", CHOICES["base_image"])
+def test_the_image_is_built_as_the_binary_is_and_says_how_it_runs(bake: Bake, base: str) -> None:
+    """Read from the files alone; tests/test_image.py builds and runs it where there is an engine."""
+    service = bake(base_image=base, module_path="git.example.com/orders/v2")
+    dockerfile = service.read("Dockerfile")
+    flags = r"CGO_ENABLED=0|-trimpath|-buildvcs=false|-s -w -X main.Version="
+    assert (
+        set(re.findall(flags, dockerfile)) == set(re.findall(flags, service.read("Makefile"))) == set(flags.split("|"))
+    )
+    assert ("-tags timetzdata" in dockerfile) == (base != "distroless")
+    assert ("ca-certificates.crt" in dockerfile) == (base == "scratch")
+    for line in ("USER 65532:65532", 'ENTRYPOINT ["./service"]'):
+        assert f"\n{line}\n" in dockerfile
+    assert 'CMD ["./service", "-healthcheck"]' in dockerfile
+    assert 'image.source="https://git.example.com/orders"' in dockerfile
+    assert "**/*_test.go" in service.read(".dockerignore").splitlines()
 
 
 def test_agents_read_forty_lines_at_most(default: Baked) -> None:

@@ -29,14 +29,14 @@ def post_gen() -> ModuleType:
 
 def test_the_gate_passes_good_answers(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     pre_gen = load("pre_gen_project")
-    monkeypatch.setattr(pre_gen, "problems", list)
+    monkeypatch.setattr(pre_gen, "refusal", str)
     assert pre_gen.main() == 0
     assert capsys.readouterr() == ("", "")
 
 
 def test_the_gate_prints_all_problems(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     pre_gen = load("pre_gen_project")
-    monkeypatch.setattr(pre_gen, "problems", lambda: ["a: bad", "b: worse"])
+    monkeypatch.setattr(pre_gen, "refusal", lambda: "All bad:\na: bad\nb: worse")
     assert pre_gen.main() == 1
     assert capsys.readouterr().err.splitlines()[1:] == ["a: bad", "b: worse"]
 

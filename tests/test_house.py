@@ -36,10 +36,3 @@ def test_no_file_knows_this_machine() -> None:
     for name in tracked():
         found = machine.search((TEMPLATE / name).read_text(encoding="utf-8"))
         assert not found, f"{name} has {found[0]}"
-
-
-def test_the_changelog_has_the_version_of_the_project() -> None:
-    version = re.search(r'^version = "(.*)"$', (TEMPLATE / "pyproject.toml").read_text(), re.MULTILINE)
-    changelog = (TEMPLATE / "CHANGELOG.md").read_text()
-    assert version
-    assert f"## [{version[1]}]" in changelog or "## [Unreleased]" in changelog

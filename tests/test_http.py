@@ -33,12 +33,15 @@ def test_the_root_tells_where_to_read_on(service: Service) -> None:
 @pytest.mark.contract("`GET /livez`, `GET /readyz`")
 @pytest.mark.parametrize("path", ["/livez", "/readyz"])
 def test_probes_are_answered(service: Service, path: str) -> None:
-    assert wire.ask(service.address(), "GET", path).status == 200
+    answer = wire.ask(service.address(), "GET", path)
+    assert (answer.status, answer.headers["Content-Type"], answer.json()) == (200, "application/json", {"status": "ok"})
 
 
 @pytest.mark.contract("`GET /version`")
 def test_version_tells_the_build(service: Service) -> None:
-    build = wire.ask(service.address(), "GET", "/version").json()
+    answer = wire.ask(service.address(), "GET", "/version")
+    assert (answer.status, answer.headers["Content-Type"]) == (200, "application/json")
+    build = answer.json()
     assert build.pop("go_version").startswith("go1.")
     assert build == {"service": "my-service", "version": "1.2.3", "commit": "unknown"}
 
@@ -66,7 +69,8 @@ def test_the_description_has_every_route_and_no_other(service: Service, default:
 @pytest.mark.parametrize("headers", [(), ("Content-Type: application/json; charset=utf-8",)])
 def test_the_example_greets(service: Service, headers: tuple[str, ...]) -> None:
     answer = greet(service, '{"name":"Ada"}', *headers)
-    assert (answer.status, answer.json()) == (200, {"message": "Hello, Ada!"})
+    assert (answer.status, answer.headers["Content-Type"]) == (200, "application/json")
+    assert answer.json() == {"message": "Hello, Ada!"}
 
 
 @pytest.mark.contract("`POST /v1/greetings`")
@@ -136,10 +140,21 @@ def test_a_body_that_cannot_be_read_is_told_where(service: Service, body: bytes 
 
 
 @pytest.mark.contract("wrong or missing `Content-Type` on a body")
-@pytest.mark.parametrize("header", ["Content-Type: text/plain", "Content-Type:", "Content-Type: application/jsonx"])
+@pytest.mark.parametrize(
+    "header",
+    ["Content-Type: text/plain", "Content-Type:", "Content-Type: application/jsonx", "Content-Type: text/json"],
+)
 def test_a_body_of_another_type_is_refused(service: Service, header: str) -> None:
     answer = greet(service, '{"name":"Ada"}', header)
     assert (answer.status, answer.is_problem()) == (415, True)
+
+
+@pytest.mark.contract("value out of range")
+def test_the_description_has_the_range_that_the_service_checks(default: Baked) -> None:
+    described = yaml.safe_load(default.read("internal/api/openapi.yaml"))
+    body = described["paths"][GREETINGS]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    (checked,) = re.findall(r"const maxNameLength = (\d+)", default.read("internal/api/greetings.go"))
+    assert (body["properties"]["name"]["minLength"], body["properties"]["name"]["maxLength"]) == (1, int(checked))
 
 
 @pytest.mark.contract("value out of range")
@@ -199,10 +214,31 @@ import (
 )
 
 func faulty(mux *http.ServeMux) {
-	mux.HandleFunc("GET /panic", func(http.ResponseWriter, *http.Request) { panic("internal text") })
+	mux.HandleFunc("GET /panic", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Cache-Control", "public")
+		w.Header().Set("Set-Cookie", "session=1")
+		panic("internal text")
+	})
 	mux.HandleFunc("GET /panic-late", func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, "half of ")
 		panic("internal text")
+	})
+	mux.HandleFunc("GET /panic-hijacked", func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			panic(err)
+		}
+		_, _ = io.WriteString(conn, "half of ")
+		panic("internal text")
+	})
+	mux.HandleFunc("POST /own", func(w http.ResponseWriter, r *http.Request) {
+		if _, err := io.ReadAll(r.Body); err != nil {
+			w.WriteHeader(http.StatusTeapot)
+		}
+	})
+	mux.HandleFunc("GET /twice", func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusOK)
+		w.WriteHeader(http.StatusOK)
 	})
 	mux.HandleFunc("GET /abort", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
 	mux.HandleFunc("GET /large", func(w http.ResponseWriter, _ *http.Request) {
@@ -233,6 +269,7 @@ def test_a_panic_is_a_500_with_its_stack_in_the_log_once(faulty: Service) -> Non
     answer = wire.ask(faulty.address(), "GET", "/panic", None, "X-Request-ID: abc")
     assert (answer.status, answer.is_problem()) == (500, True)
     assert b"internal text" not in answer.body
+    assert answer.headers["Cache-Control"] is answer.headers["Set-Cookie"] is None
     assert wire.ask(faulty.address(), "GET", "/livez").status == 200
     faulty.stop()
     (panic,) = (line for line in faulty.lines if "stack" in line)
@@ -241,7 +278,7 @@ def test_a_panic_is_a_500_with_its_stack_in_the_log_once(faulty: Service) -> Non
 
 
 @pytest.mark.contract("a handler panics")
-@pytest.mark.parametrize(("path", "stacks"), [("/panic-late", 1), ("/abort", 0)])
+@pytest.mark.parametrize(("path", "stacks"), [("/panic-late", 1), ("/panic-hijacked", 1), ("/abort", 0)])
 def test_half_an_answer_is_cut(faulty: Service, path: str, stacks: int) -> None:
     with wire.connect(faulty.address()) as connection:
         connection.sendall(wire.request("GET", path))
@@ -249,6 +286,33 @@ def test_half_an_answer_is_cut(faulty: Service, path: str, stacks: int) -> None:
     assert wire.ask(faulty.address(), "GET", "/livez").status == 200
     faulty.stop()
     assert sum("stack" in line for line in faulty.lines) == stacks
+
+
+@pytest.mark.contract("over `MAX_IN_FLIGHT` requests at once")
+def test_a_panic_gives_its_place_back(faulty_binary: Path) -> None:
+    with Service(faulty_binary, MAX_IN_FLIGHT="1") as service:
+        assert wire.ask(service.address(), "GET", "/panic").status == 500
+        for path in ("/panic-late", "/abort"):
+            with wire.connect(service.address()) as connection:
+                connection.sendall(wire.request("GET", path))
+                assert wire.is_cut(connection)
+        assert wire.ask(service.address(), "GET", "/version").status == 200
+
+
+@pytest.mark.contract("body over `MAX_BODY_BYTES`")
+def test_a_handler_that_answers_by_itself_closes_the_connection_too(faulty_binary: Path) -> None:
+    with Service(faulty_binary, MAX_BODY_BYTES="10") as service, wire.connect(service.address()) as connection:
+        body = b"b\r\n12345678901\r\n0\r\n\r\n"
+        connection.sendall(b"POST /own HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n" + body)
+        assert wire.read_answer(connection).status == 418
+        assert wire.is_closed(connection)
+
+
+@pytest.mark.contract("format")
+def test_what_the_http_server_has_to_say_is_in_the_log(faulty: Service) -> None:
+    wire.ask(faulty.address(), "GET", "/twice")
+    line = faulty.wait_for(lambda line: "superfluous" in line["msg"])
+    assert line["level"] == "WARN"
 
 
 @pytest.mark.contract("a browser's cross-origin state-changing request")
@@ -282,6 +346,18 @@ def test_every_answer_has_an_id_and_no_type_to_guess(
     assert answer.status < 400 or answer.is_problem()
 
 
+@pytest.mark.contract("slow header, slow body, slow reader")
+@pytest.mark.parametrize("limit", ["READ_HEADER_TIMEOUT", "IDLE_TIMEOUT"])
+def test_slow_and_idle_connections_are_closed(binary: Path, limit: str) -> None:
+    limits = {"READ_HEADER_TIMEOUT": "1m", "READ_TIMEOUT": "1m", "IDLE_TIMEOUT": "1m", limit: "300ms"}
+    with Service(binary, **limits) as service, wire.connect(service.address()) as connection:
+        if limit == "IDLE_TIMEOUT":
+            connection.sendall(wire.request("GET", "/version"))
+        else:
+            connection.sendall(b"GET / HTTP/1.1\r\nHost:")
+        assert wire.is_closed(connection, 10)
+
+
 @contextmanager
 def asking_all_the_while(service: Service) -> Iterator[list[int]]:
     """Be another client, and note the statuses it gets."""
@@ -303,20 +379,17 @@ def asking_all_the_while(service: Service) -> Iterator[list[int]]:
 
 @pytest.mark.contract("slow header, slow body, slow reader")
 def test_slow_clients_are_cut_off_and_others_do_not_notice(faulty_binary: Path) -> None:
-    limits = {"READ_HEADER_TIMEOUT": "300ms", "READ_TIMEOUT": "600ms", "WRITE_TIMEOUT": "1s"}
     with (
-        Service(faulty_binary, **limits) as service,
+        Service(faulty_binary, READ_TIMEOUT="600ms", WRITE_TIMEOUT="1s") as service,
         asking_all_the_while(service) as statuses,
-        wire.connect(service.address()) as header,
         wire.connect(service.address()) as body,
         wire.connect(service.address()) as reader,
     ):
-        header.sendall(b"GET / HTTP/1.1\r\nHost:")
         body.sendall(wire.request("POST", GREETINGS, '{"name":"Ada"}')[:-1])
         reader.sendall(wire.request("GET", "/large"))
 
-        assert wire.is_closed(header, 3)
-        assert wire.read_answer(body).status == 408
+        late = wire.read_answer(body)
+        assert (late.status, late.headers["Connection"]) == (408, "close")
         assert wire.is_closed(body)
         time.sleep(1)  # the reader reads nothing while its time runs out
         assert wire.received(reader) < LARGE

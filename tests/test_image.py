@@ -1,4 +1,4 @@
-"""The container: the article's two commands as typed, on each base, and what they give."""
+"""The container: two commands as every article on Go and Docker types them, on each base, and what they give."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_hadolint_finds_nothing(shipped: Baked) -> None:
 
 
 @pytest.mark.contract("image")
-def test_it_runs_and_stops_as_the_article_types_it(container: str) -> None:
+def test_it_runs_and_stops_as_typed(container: str) -> None:
     assert json.loads(get("/version"))["version"] == "0.0.1"
     begin = time.monotonic()
     docker("stop", container)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -70,13 +71,27 @@ def test_any_other_request_id_is_replaced(service: Service, sent: str) -> None:
     assert answer.json()["request_id"] == given
 
 
+FORGED = '","level":"ERROR","msg":"forged'
+
+
 @pytest.mark.contract("forgery")
-def test_nothing_a_client_sends_forges_a_line(service: Service) -> None:
-    forged = '","level":"ERROR","msg":"forged'
-    wire.ask(service.address(), "GET", "/%0a%7b%22msg%22:%22forged%22%7d?\x1b[2J", None, f"X-Request-ID: {forged}")
-    wire.ask(service.address(), "F{}", "/", None, "X-Forwarded-For: \x1b[2J")
+@pytest.mark.parametrize(
+    ("method", "target", "header"),
+    [
+        ("GET", "/%0a%7b%22msg%22:%22forged%22%7d%0d%0a", "X: y"),
+        ("GET", f"/none?{FORGED}", "X: y"),
+        ("GET", "/none", f"X-Request-ID: {FORGED}"),
+        ("GET", "/none", f"X-Forwarded-For: 1.2.3.4{FORGED}"),
+        ("M|`'^!#$%&*+-.~", "/none", "X: y"),
+    ],
+)
+def test_nothing_a_client_sends_forges_a_line(service: Service, method: str, target: str, header: str) -> None:
+    answer = wire.ask(service.address(), method, target, None, header)
     service.stop()  # each line was read as JSON on the way
-    assert {line["msg"] for line in service.lines} <= {"listening", "request", "draining", "stopped"}
+    (line,) = (line for line in service.lines if line["msg"] not in {"listening", "draining", "stopped"})
+    assert (line["level"], line["msg"], line["method"], line["status"]) == ("INFO", "request", method, answer.status)
+    assert line["request_id"] == answer.headers["X-Request-ID"]
+    assert line["client"].startswith("127.0.0.1:")
 
 
 @pytest.mark.contract("`ADMIN_ADDR`")
@@ -101,17 +116,40 @@ def test_empty_turns_it_off(binary: Path) -> None:
     with Service(binary, ADMIN_ADDR="") as service:
         service.address()
         service.stop()
-    assert [line["set_by"] for line in service.lines if line["msg"] == "listening"] == ["PORT"]
+    assert [line["variable"] for line in service.lines if line["msg"] == "listening"] == ["PORT"]
 
 
 @pytest.mark.contract("its limits and its stop")
-def test_the_admin_listener_has_the_limits_and_the_stop_of_the_main_one(binary: Path) -> None:
-    with Service(binary, READ_HEADER_TIMEOUT="300ms", SHUTDOWN_DELAY="500ms") as service:
+def test_the_admin_listener_has_the_limits_of_the_main_one(binary: Path) -> None:
+    with Service(binary, READ_HEADER_TIMEOUT="300ms", MAX_HEADER_COUNT="5") as service:
         address = service.address("ADMIN_ADDR")
         with wire.connect(address) as slow:
             slow.sendall(b"GET / HT")
-            assert wire.is_closed(slow, 3)
+            assert wire.is_closed(slow, 10)
+        assert wire.ask(address, "GET", "/debug/vars", None, *(f"X-{n}: 1" for n in range(6))).status == 431
+        unknown = wire.ask(address, "GET", "/none")
+        assert (unknown.status, unknown.is_problem()) == (404, True)
+
+
+@pytest.mark.contract("its limits and its stop")
+def test_the_admin_listener_has_the_stop_of_the_main_one(binary: Path) -> None:
+    with Service(binary, SHUTDOWN_DELAY="500ms") as service:
+        service.address()
         service.signal()
         service.wait_for(lambda line: line["msg"] == "draining")
-        assert wire.ask(address, "GET", "/debug/vars").headers["Connection"] == "close"
+        assert wire.ask(service.address("ADMIN_ADDR"), "GET", "/debug/vars").headers["Connection"] == "close"
         assert service.wait() == 0
+
+
+@pytest.mark.contract("its limits and its stop")
+def test_a_profile_may_take_its_time_but_does_not_hold_a_stop(binary: Path) -> None:
+    with Service(binary, WRITE_TIMEOUT="500ms") as service:
+        address = service.address("ADMIN_ADDR")
+        assert wire.ask(address, "GET", "/debug/pprof/profile?seconds=1").body.startswith(b"\x1f\x8b")
+        with wire.connect(address) as connection:
+            connection.sendall(wire.request("GET", "/debug/pprof/profile?seconds=60"))
+            time.sleep(0.2)
+            begin = time.monotonic()
+            assert service.stop() == 0
+            assert time.monotonic() - begin < 5
+            assert wire.read_answer(connection).body.startswith(b"\x1f\x8b")

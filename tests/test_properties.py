@@ -120,7 +120,7 @@ def test_every_text_comes_out_as_it_was_typed(tmp_path: Path) -> None:
         assert (info["title"], info["summary"]) == (answers["service_name"], answers["description"])
         linters = yaml.load(render(".golangci.yml", answers), yaml.CSafeLoader)
         assert linters["formatters"]["settings"]["goimports"]["local-prefixes"] == [answers["module_path"]]
-        assert first_paragraph(render("README.md", answers)) == answers["description"].strip()
+        assert first_paragraph(render("README.md", answers)) == answers["description"].strip(" ")
         dockerfile = render("Dockerfile", answers)
         assert dockerfile_label(dockerfile, "org.opencontainers.image.description") == answers["description"]
         assert render("CODEOWNERS", answers).splitlines()[-1].split() == ["*", answers["owner"]]

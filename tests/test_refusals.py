@@ -54,7 +54,16 @@ def test_pytest_cookies_sees_the_message(cookies: Cookies) -> None:
     assert "http_port='80': it is out of range" in str(result.exit_code)
 
 
-@pytest.mark.parametrize("bad", [{"http_port": "80"}, {"service_name": "a/b"}, {"service_name": "../x"}])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"http_port": "80"},
+        {"service_name": "a/b"},
+        {"service_name": "../x"},
+        {"license": "GPL"},
+        {"base_image": "nope"},
+    ],
+)
 def test_a_replayed_answer_is_refused_too(tmp_path: Path, bad: dict[str, str]) -> None:
     assert cookiecutter(tmp_path, "--no-input", "-o", str(tmp_path / "good")).returncode == 0
     replay = Path(os.environ["COOKIECUTTER_CONFIG"]).parent / f"replay_dir/{TEMPLATE.name}.json"

@@ -17,6 +17,9 @@ DESCRIPTIONS = [
     "# not a comment // nor /* this */ -- nor; that",
     "<b>bold</b> & *stars* _lines_ [a](b) | `code` &amp; ~~x~~ ![i](j)",
     "- no list",
+    "+ no list",
+    " - no list",
+    "$no$ maths and | no | table",
     "1. no list",
     "27) no list",
     "1.27 is no list",
@@ -53,7 +56,12 @@ def test_markdown_shows_it(baked: Baked, description: str) -> None:
     paragraph = next(tokens[i + 1] for i, token in enumerate(tokens) if token.type == "paragraph_open")
     assert paragraph.children
     assert {child.type for child in paragraph.children} <= {"text", "text_special"}
-    assert "".join(child.content for child in paragraph.children) == description.strip()
+    assert "".join(child.content for child in paragraph.children) == description.strip(" ")
+
+
+def test_nothing_is_left_for_the_markdown_of_code_hosts(baked: Baked) -> None:
+    """They make maths of $...$ and tables of |, which CommonMark does not."""
+    assert not re.search(r"(?<!\\)[$|]", baked.read("README.md").split("\n")[2])
 
 
 def test_the_image_shows_it(baked: Baked, description: str, engine: None) -> None:

@@ -90,3 +90,15 @@ def is_cut(connection: socket.socket) -> bool:
     except HTTPException:
         return True
     return False
+
+
+def wait_until_refused(address: Address, seconds: float = 10) -> None:
+    """Wait until nobody listens there any more."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            connect(address).close()
+        except ConnectionRefusedError:
+            return
+        time.sleep(0.02)
+    raise AssertionError(f"{address} still listens after {seconds} s")

@@ -71,8 +71,8 @@ def main() -> None:
         print(f"exit status {status}")
 
     step(f"Done in {time.perf_counter() - begin:.0f} s. Next:")
-    print(f"cd {service} && make        # what the service's own commands are")
-    print(f"cookiecutter {TEMPLATE}     # a service of your own")
+    print(f"cd {service} && PATH={toolchain.go_bin_directory()}:$PATH make run")
+    print(f"{Path(sys.executable).parent / 'cookiecutter'} {TEMPLATE}     # a service of your own")
 
 
 if __name__ == "__main__":

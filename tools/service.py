@@ -60,7 +60,7 @@ class Service:
 
     def address(self, variable: str = "PORT") -> tuple[str, int]:
         """Return where it listens, by the variable that sets it: 127.0.0.1 and the port that was bound."""
-        line = self.wait_for(lambda line: line["msg"] == "listening" and line["set_by"] == variable)
+        line = self.wait_for(lambda line: line["msg"] == "listening" and line["variable"] == variable)
         return "127.0.0.1", int(line["address"].rpartition(":")[2])
 
     @property

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/signal"
 	"strings"
@@ -32,43 +33,38 @@ const (
 // Version is set by the build: -ldflags "-X main.Version=1.2.3".
 var Version = "dev"
 
-// Exit statuses: 1 for what failed, 2 for what the caller got wrong.
-const (
-	exitOK = iota
-	exitFailure
-	exitUsage
-)
+// Exit statuses: a failure is ours, wrong usage is the caller's.
+const exitOK, exitFailure, exitUsage = 0, 1, 2
 
 func main() {
 	signal.Ignore(syscall.SIGPIPE) // a log reader that went away must not end the service
 	os.Exit(run(untilSignal(), os.Args[1:], os.LookupEnv, os.Stdout, os.Stderr))
 }
 
-// untilSignal returns a context that the first SIGINT or SIGTERM ends. A second one ends the process at once, which
-// signal.NotifyContext cannot promise: it hears on for a moment after its context is done.
+// untilSignal returns a context that the first SIGINT or SIGTERM ends. A second one ends the process at once, however
+// soon it comes, which signal.NotifyContext cannot promise.
 func untilSignal() context.Context {
 	ctx, end := context.WithCancelCause(context.Background())
-	signals := make(chan os.Signal, 1)
+	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() {
-		received := <-signals
-		signal.Stop(signals)
-		end(fmt.Errorf("received %s", received))
+		end(fmt.Errorf("received %s", <-signals))
+		<-signals
+		os.Exit(exitFailure)
 	}()
 	return ctx
 }
 
 // run is the program apart from its process: it works until ctx is done and returns the exit status.
-func run(ctx context.Context, args []string, lookupEnv config.LookupFunc, stdout, stderr io.Writer) int {
+func run(ctx context.Context, args []string, lookupEnv func(string) (string, bool), stdout, stderr io.Writer) int {
 	info := build.Read(service, Version)
 	cfg, err := config.Load(lookupEnv)
-	if len(args) == 0 {
-		if err != nil {
-			return fail(stderr, exitUsage, err)
-		}
+	switch {
+	case len(args) == 0 && err != nil:
+		return fail(stderr, exitUsage, err)
+	case len(args) == 0:
 		return serve(ctx, cfg, info, stdout, stderr)
 	}
-
 	switch strings.Join(args, " ") {
 	case "-help", "--help", "-h":
 		fmt.Fprintf(stdout, "%s: %s\n\n%s\n\n%s", service, description, usage, config.Help())
@@ -100,26 +96,30 @@ func serve(ctx context.Context, cfg config.Config, info build.Info, stdout, stde
 	defer stop(nil)
 	draining := func() bool { return ctx.Err() != nil }
 	logger := logging.New(stdout, cfg.LogLevel, cfg.LogFormat)
+	slog.SetDefault(logger) // so that a handler can log with slog.ErrorContext(r.Context(), ...)
 
 	handler := middleware.Chain(api.Routes(info, draining),
 		middleware.Observe(logger, draining),
 		middleware.LimitInFlight(cfg.MaxInFlight),
 		middleware.RefuseCrossOrigin(),
 		middleware.LimitBody(cfg.MaxBodyBytes),
+		middleware.NoteRoute,
 	)
-	adminHandler := middleware.Chain(admin.Routes(), middleware.Observe(logger, draining))
-
 	server, err := httpserver.Listen("PORT", fmt.Sprintf(":%d", cfg.Port), handler, cfg, logger)
-	servers := []*httpserver.Server{server}
-	if err == nil && cfg.AdminAddr != "" {
-		server, err = httpserver.Listen("ADMIN_ADDR", cfg.AdminAddr, adminHandler, cfg, logger)
-		servers = append(servers, server)
-	}
 	if err != nil {
 		return fail(stderr, exitFailure, fmt.Errorf("%s: %w", service, err))
 	}
+	servers := []*httpserver.Server{server}
+	if cfg.AdminAddr != "" {
+		handler := middleware.Chain(admin.Routes(ctx), middleware.Observe(logger, draining))
+		server, err := httpserver.Listen("ADMIN_ADDR", cfg.AdminAddr, handler, cfg, logger)
+		if err != nil {
+			return fail(stderr, exitFailure, fmt.Errorf("%s: %w", service, err))
+		}
+		servers = append(servers, server)
+	}
 	for _, server := range servers {
-		logger.Info("listening", "address", server.Addr(), "set_by", server.Variable(), "version", info.Version)
+		logger.Info("listening", "address", server.Addr, "variable", server.Variable, "version", info.Version)
 	}
 
 	errs := make([]error, len(servers))

@@ -8,7 +8,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -160,26 +159,6 @@ func TestHelpAndVersion(t *testing.T) {
 		}
 		if !strings.Contains(stdout.String(), want) {
 			t.Errorf("%s prints %q, want it to have %q", argument, stdout.String(), want)
-		}
-	}
-}
-
-// The README has to tell what the code does.
-func TestREADMEListsEveryVariable(t *testing.T) {
-	t.Parallel()
-	readme, err := os.ReadFile("README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var help strings.Builder
-	run(t.Context(), []string{"-help"}, env(), &help, t.Output())
-	for line := range strings.Lines(help.String()) {
-		fields := strings.Fields(line)
-		if len(fields) < 2 || fields[0] != strings.ToUpper(fields[0]) {
-			continue
-		}
-		if row := fmt.Sprintf("| `%s` | `%s` |", fields[0], fields[1]); !strings.Contains(string(readme), row) {
-			t.Errorf("README.md has no row that begins %s", row)
 		}
 	}
 }

@@ -21,7 +21,7 @@ func TestRoutes(t *testing.T) {
 		{"/debug/pprof/nothing", http.StatusNotFound, "{"},
 		{"/debug/vars", http.StatusOK, "{"},
 	}
-	routes := Routes()
+	routes := Routes(t.Context())
 	for _, test := range tests {
 		t.Run(test.path, func(t *testing.T) {
 			t.Parallel()

@@ -7,12 +7,13 @@ import (
 	"fmt"
 	"mime"
 	"net/http"
+	"net/url"
 	"os"
 
 	"{{ cookiecutter.module_path }}/internal/problem"
 )
 
-// decode reads the body of r as one JSON object without unknown members. Where it cannot, it answers the client with
+// decode reads the body of r as one JSON value without unknown members. Where it cannot, it answers the client with
 // what is wrong and where, and reports false.
 func decode[T any](w http.ResponseWriter, r *http.Request) (T, bool) {
 	var value *T // null leaves it nil
@@ -22,17 +23,14 @@ func decode[T any](w http.ResponseWriter, r *http.Request) (T, bool) {
 		return *new(T), false
 	}
 	err := json.UnmarshalRead(r.Body, &value, json.RejectUnknownMembers(true))
-	if err == nil && value == nil {
-		err = new(json.SemanticError)
-	}
-	if err != nil {
+	if err != nil || value == nil {
 		refuse(w, r, err)
 		return *new(T), false
 	}
 	return *value, true
 }
 
-// refuse answers a body that could not be read with the status and the words for what err found.
+// refuse answers a body that could not be read: with what err found, or, without one, that it is null.
 func refuse(w http.ResponseWriter, r *http.Request, err error) {
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		problem.BodyTooLarge(w, r, tooLarge.Limit)
@@ -57,11 +55,16 @@ func describe(err error) string {
 		}
 		return fmt.Sprintf("The body has a value of the wrong type at %s, byte %d.", place(e.JSONPointer), e.ByteOffset)
 	}
+	if err == nil {
+		return "The body is null, at #, byte 0."
+	}
 	return "The body could not be read to its end."
 }
 
 // place shows a JSON pointer as the fragment of a URI, where the whole body is "#": RFC 6901, section 6.
-func place(pointer jsontext.Pointer) string { return "#" + string(pointer) }
+func place(pointer jsontext.Pointer) string {
+	return "#" + (&url.URL{Fragment: string(pointer)}).EscapedFragment()
+}
 
 // respond answers with a value as JSON.
 func respond(w http.ResponseWriter, status int, value any) {
@@ -71,9 +74,9 @@ func respond(w http.ResponseWriter, status int, value any) {
 	_, _ = w.Write(body)
 }
 
-// mustJSON panics where a value cannot be JSON, since only a mistake in this program can be the cause.
+// mustJSON panics where a value cannot be JSON, as a channel or NaN: a mistake in this program, which a 500 answers.
 func mustJSON(value any) []byte {
-	body, err := json.Marshal(value)
+	body, err := json.Marshal(value, jsontext.AllowInvalidUTF8(true))
 	if err != nil {
 		panic(err)
 	}

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"regexp"
+	"strings"
 	"testing"
 
 	"{{ cookiecutter.module_path }}/internal/build"
@@ -56,5 +58,19 @@ func TestMethodNotAllowedNamesTheAllowedOnes(t *testing.T) {
 	routes().ServeHTTP(recorder, httptest.NewRequest("POST", "/version", nil))
 	if got, want := recorder.Header().Get("Allow"), "GET, HEAD"; got != want {
 		t.Errorf("Allow = %q, want %q", got, want)
+	}
+}
+
+func TestDescriptionHasEveryRoute(t *testing.T) {
+	t.Parallel()
+	source, err := os.ReadFile("routes.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, match := range regexp.MustCompile(`"[A-Z]+ (/[^"]*)"`).FindAllSubmatch(source, -1) {
+		path := strings.TrimSuffix(string(match[1]), "{$}")
+		if !strings.Contains(string(openAPI), "\n  "+path+":\n") {
+			t.Errorf("openapi.yaml does not describe %s", path)
+		}
 	}
 }

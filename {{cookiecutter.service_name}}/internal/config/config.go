@@ -12,9 +12,6 @@ import (
 	"time"
 )
 
-// LookupFunc is the shape of [os.LookupEnv]: an empty variable is not an unset one.
-type LookupFunc = func(name string) (value string, set bool)
-
 // Config holds every setting. A new one is a field here and a line in variables.
 type Config struct {
 	Port      int
@@ -48,32 +45,28 @@ func (c *Config) variables() []variable {
 	return []variable{
 		{"PORT", "{{ cookiecutter.http_port }}", "port to listen on, all interfaces; 0 picks a free one", number(&c.Port, 0, 65535)},
 		{"ADMIN_ADDR", "127.0.0.1:9090", "address of pprof and expvar; empty turns them off", address(&c.AdminAddr)},
-
 		{"LOG_LEVEL", "info", "least level that is logged: debug, info, warn or error", level(&c.LogLevel)},
 		{"LOG_FORMAT", "json", "json for machines, text for people", oneOf(&c.LogFormat, "json", "text")},
-
-		{"READ_HEADER_TIMEOUT", "5s", "time a client has to send its headers", positive(&c.ReadHeaderTimeout)},
-		{"READ_TIMEOUT", "10s", "time a client has to send headers and body", positive(&c.ReadTimeout)},
-		{"WRITE_TIMEOUT", "40s", "time to handle a request and send its answer", positive(&c.WriteTimeout)},
-		{"IDLE_TIMEOUT", "90s", "time a kept-alive connection may stay unused", positive(&c.IdleTimeout)},
+		{"READ_HEADER_TIMEOUT", "5s", "time a client has to send its headers", duration(&c.ReadHeaderTimeout, time.Millisecond)},
+		{"READ_TIMEOUT", "10s", "time a client has to send headers and body", duration(&c.ReadTimeout, time.Millisecond)},
+		{"WRITE_TIMEOUT", "40s", "time to handle a request and send its answer", duration(&c.WriteTimeout, time.Millisecond)},
+		{"IDLE_TIMEOUT", "90s", "time a kept-alive connection may stay unused", duration(&c.IdleTimeout, time.Millisecond)},
 		{"MAX_HEADER_BYTES", "65536", "size of all headers of a request", number(&c.MaxHeaderBytes, 1024, 1<<20)},
 		{"MAX_HEADER_COUNT", "100", "number of headers of a request", number(&c.MaxHeaderCount, 1, 500)},
 		{"MAX_BODY_BYTES", "1048576", "size of the body of a request", number(&c.MaxBodyBytes, 0, 1<<30)},
 		{"MAX_IN_FLIGHT", "1024", "requests served at once, probes apart; more are refused", number(&c.MaxInFlight, 1, 1<<20)},
-
 		{"SHUTDOWN_DELAY", "0s", "time between failing /readyz and closing the listener", duration(&c.ShutdownDelay, 0)},
 		{"SHUTDOWN_TIMEOUT", "20s", "time requests in flight have to finish after that", duration(&c.ShutdownTimeout, 0)},
 	}
 }
 
-// Load reads every variable. Its error has a line for each bad one, not only for the first.
-func Load(lookup LookupFunc) (Config, error) {
-	var cfg Config
-	err := load(cfg.variables(), lookup)
+// Load reads every variable by a function like [os.LookupEnv]. Its error has a line for each bad one.
+func Load(lookup func(string) (string, bool)) (cfg Config, err error) {
+	err = load(cfg.variables(), lookup)
 	return cfg, err
 }
 
-func load(variables []variable, lookup LookupFunc) error {
+func load(variables []variable, lookup func(string) (string, bool)) error {
 	var problems []error
 	for _, v := range variables {
 		value, set := lookup(v.name)
@@ -116,8 +109,6 @@ func number(field *int, least, most int) parser {
 	}}
 }
 
-func positive(field *time.Duration) parser { return duration(field, time.Millisecond) }
-
 func duration(field *time.Duration, least time.Duration) parser {
 	accepted := fmt.Sprintf("a duration of at least %s, like 500ms, 5s or 1m30s", least)
 	return parser{accepted: accepted, parse: func(value string) bool {
@@ -135,10 +126,12 @@ func oneOf(field *string, choices ...string) parser {
 }
 
 func level(field *slog.Level) parser {
-	var name string
-	known := oneOf(&name, "debug", "info", "warn", "error")
-	return parser{accepted: known.accepted, parse: func(value string) bool {
-		return known.parse(strings.ToLower(value)) && field.UnmarshalText([]byte(name)) == nil
+	levels := map[string]slog.Level{
+		"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError,
+	}
+	return parser{accepted: "debug, info, warn, error", parse: func(value string) (known bool) {
+		*field, known = levels[strings.ToLower(value)]
+		return known
 	}}
 }
 

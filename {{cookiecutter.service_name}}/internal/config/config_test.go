@@ -1,13 +1,15 @@
 package config
 
 import (
+	"fmt"
 	"log/slog"
+	"os"
 	"strings"
 	"testing"
 	"time"
 )
 
-func lookupIn(set map[string]string) LookupFunc {
+func lookupIn(set map[string]string) func(string) (string, bool) {
 	return func(name string) (string, bool) {
 		value, ok := set[name]
 		return value, ok
@@ -48,10 +50,12 @@ func TestLoadReportsEveryBadVariableAtOnce(t *testing.T) {
 		"READ_HEADER_TIMEOUT": " 5s",
 		"READ_TIMEOUT":        "10",
 		"WRITE_TIMEOUT":       "0s",
+		"IDLE_TIMEOUT":        "0",
 		"MAX_HEADER_BYTES":    "+4096",
 		"MAX_HEADER_COUNT":    "501",
 		"MAX_BODY_BYTES":      "١٢",
 		"MAX_IN_FLIGHT":       "-1",
+		"SHUTDOWN_DELAY":      "-1ns",
 		"SHUTDOWN_TIMEOUT":    "-5s",
 	}
 	_, err := Load(lookupIn(bad))
@@ -80,5 +84,19 @@ func TestLoadMasksSecrets(t *testing.T) {
 	}, lookupIn(map[string]string{"TOKEN": "hunter2"}))
 	if err == nil || strings.Contains(err.Error(), "hunter2") || !strings.Contains(err.Error(), "TOKEN=***") {
 		t.Errorf("load() = %v, want an error with TOKEN=*** and without its value", err)
+	}
+}
+
+func TestREADMEHasEveryVariable(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range new(Config).variables() {
+		row := fmt.Sprintf("| `%s` | `%s` | %s |\n", v.name, v.fallback, v.meaning)
+		if row = strings.ReplaceAll(row, "| `` |", "| |"); !strings.Contains(string(readme), row) {
+			t.Errorf("README.md lacks the row %s", row)
+		}
 	}
 }

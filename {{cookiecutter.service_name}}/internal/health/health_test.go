@@ -6,13 +6,14 @@ import (
 	"net/http/httptest"
 	"strconv"
 	"testing"
+	"time"
 )
 
 func TestReadyFailsWhileDraining(t *testing.T) {
 	t.Parallel()
 	for draining, want := range map[bool]int{false: http.StatusOK, true: http.StatusServiceUnavailable} {
 		answer := httptest.NewRecorder()
-		Ready(func() bool { return draining })(answer, httptest.NewRequest("GET", ReadyPath, nil))
+		Ready(func() bool { return draining })(answer, httptest.NewRequest("GET", "/readyz", nil))
 		if got := answer.Code; got != want {
 			t.Errorf("draining %t: %d, want %d", draining, got, want)
 		}
@@ -22,7 +23,12 @@ func TestReadyFailsWhileDraining(t *testing.T) {
 func TestCheck(t *testing.T) {
 	t.Parallel()
 	status := http.StatusOK
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/livez" {
+			t.Errorf("asks for %s, want /livez", r.URL.Path)
+		}
+		w.WriteHeader(status)
+	}))
 	_, portText, _ := net.SplitHostPort(server.Listener.Addr().String())
 	port, _ := strconv.Atoi(portText)
 
@@ -36,5 +42,24 @@ func TestCheck(t *testing.T) {
 	server.Close()
 	if err := Check(port); err == nil {
 		t.Error("Check() of a closed port: no error")
+	}
+}
+
+func TestCheckDoesNotWaitForever(t *testing.T) {
+	t.Parallel()
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	result := make(chan error, 1)
+	go func() { result <- Check(silent.Addr().(*net.TCPAddr).Port) }()
+	select {
+	case err := <-result:
+		if err == nil {
+			t.Error("Check() of a silent service: no error")
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("Check() of a silent service does not return")
 	}
 }

@@ -40,29 +40,18 @@ func (c *connections) changed(conn net.Conn, state http.ConnState) {
 // watch marks the connections of the requests that reach next.
 func (c *connections) watch(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if busy, ok := r.Context().Value(busyKey{}).(*atomic.Bool); ok {
-			busy.Store(true)
-		}
+		r.Context().Value(busyKey{}).(*atomic.Bool).Store(true)
 		next.ServeHTTP(w, r)
 	})
 }
 
-// busy counts the requests in flight.
-func (c *connections) busy() int {
-	n := 0
-	for _, busy := range c.open.Range {
-		if busy.(*atomic.Bool).Load() {
-			n++
-		}
-	}
-	return n
-}
-
-// closeSilent closes the connections without a request in flight.
-func (c *connections) closeSilent() {
+// list returns the open connections that have a request in flight, or those that have none.
+func (c *connections) list(inFlight bool) []net.Conn {
+	var conns []net.Conn
 	for conn, busy := range c.open.Range {
-		if !busy.(*atomic.Bool).Load() {
-			_ = conn.(net.Conn).Close()
+		if busy.(*atomic.Bool).Load() == inFlight {
+			conns = append(conns, conn.(net.Conn))
 		}
 	}
+	return conns
 }

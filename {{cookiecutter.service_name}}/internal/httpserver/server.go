@@ -13,18 +13,18 @@ import (
 	"{{ cookiecutter.module_path }}/internal/config"
 )
 
-var errShutdownTimeout = errors.New("the service is stopping and SHUTDOWN_TIMEOUT is over")
-
 const (
-	// silentGrace is what a connection gets, once the listener is closed, to finish a request it has begun to send.
-	silentGrace = 50 * time.Millisecond
+	// lastRequests is how long requests that were on their way as the listener closed are still taken.
+	lastRequests = 50 * time.Millisecond
 	// cancelGrace is what handlers get to answer after their contexts were cancelled.
 	cancelGrace = 100 * time.Millisecond
 )
 
 // Server is a listener and the http.Server on it.
 type Server struct {
-	variable       string
+	Variable string // the environment variable that sets the address
+	Addr     string // the address that was bound, with the real port where 0 was asked for
+
 	listener       net.Listener
 	cfg            config.Config
 	logger         *slog.Logger
@@ -44,7 +44,8 @@ func Listen(variable, address string, handler http.Handler, cfg config.Config, l
 
 func newServer(variable string, listener net.Listener, handler http.Handler, cfg config.Config, logger *slog.Logger) *Server {
 	requests, cancelRequests := context.WithCancelCause(context.Background())
-	s := &Server{variable: variable, listener: listener, cfg: cfg, logger: logger, cancelRequests: cancelRequests}
+	s := &Server{Variable: variable, Addr: listener.Addr().String(), listener: listener, cfg: cfg, logger: logger}
+	s.cancelRequests = cancelRequests
 	s.http = &http.Server{
 		Handler:             s.connections.watch(handler),
 		ReadHeaderTimeout:   cfg.ReadHeaderTimeout,
@@ -61,12 +62,6 @@ func newServer(variable string, listener net.Listener, handler http.Handler, cfg
 	return s
 }
 
-// Addr is the address that was bound, with the real port where 0 was asked for.
-func (s *Server) Addr() string { return s.listener.Addr().String() }
-
-// Variable is the environment variable that sets the address.
-func (s *Server) Variable() string { return s.variable }
-
 // Serve answers requests until ctx is done, and for SHUTDOWN_DELAY longer: that is the time a load balancer needs
 // to notice that the service is not ready any more. Then it lets the requests in flight finish. The error says
 // why it could not serve, or how many requests were still unfinished after SHUTDOWN_TIMEOUT.
@@ -75,27 +70,34 @@ func (s *Server) Serve(ctx context.Context) error {
 	go func() { failed <- s.http.Serve(s.listener) }()
 	select {
 	case err := <-failed:
-		return fmt.Errorf("%s: %w", s.variable, err)
+		return fmt.Errorf("%s: %w", s.Variable, err)
 	case <-ctx.Done():
 	}
-	s.logger.Info("draining", "address", s.Addr(), "reason", context.Cause(ctx))
-	time.Sleep(s.cfg.ShutdownDelay)
+	s.logger.Info("draining", "address", s.Addr, "reason", context.Cause(ctx))
+	select {
+	case <-failed: //nolint:errcheck // the shutdown tells
+	case <-time.After(s.cfg.ShutdownDelay):
+	}
 	return s.shutdown()
 }
 
 func (s *Server) shutdown() error {
-	defer time.AfterFunc(silentGrace, s.connections.closeSilent).Stop()
+	_ = s.listener.Close()
+	time.Sleep(lastRequests) // http.Server.Shutdown would drop a request that is just being read
+	for _, silent := range s.connections.list(false) {
+		_ = silent.Close()
+	}
 	if s.shutdownHTTP(s.cfg.ShutdownTimeout) == nil {
 		return nil
 	}
-	unfinished := s.connections.busy()
+	unfinished := len(s.connections.list(true))
 	if unfinished == 0 {
 		return s.http.Close() // only silent connections were left
 	}
-	s.cancelRequests(errShutdownTimeout)
+	s.cancelRequests(errors.New("the service is stopping and SHUTDOWN_TIMEOUT is over"))
 	_ = s.shutdownHTTP(cancelGrace)
 	_ = s.http.Close()
-	return fmt.Errorf("%s: requests in flight cut off after SHUTDOWN_TIMEOUT=%s: %d", s.variable, s.cfg.ShutdownTimeout, unfinished)
+	return fmt.Errorf("%s: requests in flight cut off after SHUTDOWN_TIMEOUT=%s: %d", s.Variable, s.cfg.ShutdownTimeout, unfinished)
 }
 
 // shutdownHTTP closes the listener and waits for the open connections, at most for the given time.

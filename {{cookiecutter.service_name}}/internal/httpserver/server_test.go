@@ -3,12 +3,12 @@ package httpserver
 import (
 	"bufio"
 	"context"
-	"errors"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -29,6 +29,12 @@ var testConfig = config.Config{
 type pipes struct {
 	accepted chan net.Conn
 	closed   chan struct{}
+	close    func()
+}
+
+func newPipes() *pipes {
+	closed := make(chan struct{})
+	return &pipes{make(chan net.Conn), closed, sync.OnceFunc(func() { close(closed) })}
 }
 
 func (p *pipes) Accept() (net.Conn, error) {
@@ -41,7 +47,7 @@ func (p *pipes) Accept() (net.Conn, error) {
 }
 
 func (p *pipes) Close() error {
-	close(p.closed)
+	p.close()
 	return nil
 }
 
@@ -67,7 +73,7 @@ func serve(t *testing.T, handler http.HandlerFunc) (*pipes, context.CancelFunc, 
 
 func serveWith(t *testing.T, cfg config.Config, handler http.HandlerFunc) (*pipes, context.CancelFunc, chan error) {
 	t.Helper()
-	listener := &pipes{make(chan net.Conn), make(chan struct{})}
+	listener := newPipes()
 	server := newServer("PORT", listener, handler, cfg, slog.New(slog.NewTextHandler(t.Output(), nil)))
 	ctx, stop := context.WithCancel(t.Context())
 	result := make(chan error, 1)
@@ -104,7 +110,7 @@ func TestIdleServerStopsAfterTheDelay(t *testing.T) {
 		if err := <-result; err != nil {
 			t.Errorf("Serve() = %v", err)
 		}
-		if got, want := time.Since(begin), testConfig.ShutdownDelay; got != want {
+		if got, want := time.Since(begin), testConfig.ShutdownDelay+lastRequests; got != want {
 			t.Errorf("stopped after %s, want %s", got, want)
 		}
 	})
@@ -154,8 +160,8 @@ func TestStuckRequestIsCutOffAtTheTimeout(t *testing.T) {
 		if got := time.Since(begin); got > longest {
 			t.Errorf("stopped after %s, want at most %s", got, longest)
 		}
-		if got := <-causes; !errors.Is(got, errShutdownTimeout) {
-			t.Errorf("the context's cause is %v, want %v", got, errShutdownTimeout)
+		if got := <-causes; !strings.Contains(got.Error(), "SHUTDOWN_TIMEOUT is over") {
+			t.Errorf("the context's cause is %v, want it to name SHUTDOWN_TIMEOUT", got)
 		}
 		if _, err := conn.Read(make([]byte, 1)); err == nil {
 			t.Error("the connection is open, want it closed")
@@ -187,6 +193,82 @@ func TestSilentConnectionsDoNotHoldTheStop(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestRequestsThatAreOnTheirWayAreAnswered(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		listener, stop, result := serve(t, func(http.ResponseWriter, *http.Request) {})
+		stop()
+		time.Sleep(testConfig.ShutdownDelay - lastRequests/4)
+		conn := listener.dial(t, get[:20])
+		time.Sleep(lastRequests / 2)
+		if _, err := io.WriteString(conn, get[20:]); err != nil {
+			t.Fatal(err)
+		}
+		if got, want := status(t, conn), "200 OK"; got != want {
+			t.Errorf("a request that ends as the listener closes gets %q, want %q", got, want)
+		}
+		_ = conn.Close()
+		if err := <-result; err != nil {
+			t.Errorf("Serve() = %v", err)
+		}
+	})
+}
+
+func TestHandlersThatHeedTheirContextsStillAnswer(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		listener, stop, result := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			<-r.Context().Done()
+			w.WriteHeader(http.StatusServiceUnavailable)
+		})
+		conn := listener.dial(t, get)
+		synctest.Wait()
+		stop()
+		if got, want := status(t, conn), "503 Service Unavailable"; got != want {
+			t.Errorf("a request that was cancelled gets %q, want %q", got, want)
+		}
+		_ = conn.Close()
+		if err := <-result; err == nil {
+			t.Error("Serve() = nil, want an error")
+		}
+	})
+}
+
+func TestOnlyRequestsInFlightAreCounted(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		stuck := make(chan struct{})
+		listener, stop, result := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			switch r.URL.Path {
+			case "/stuck":
+				<-stuck
+			case "/hijack":
+				if _, _, err := http.NewResponseController(w).Hijack(); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+		again := listener.dial(t, get)
+		if got, want := status(t, again), "200 OK"; got != want {
+			t.Fatalf("status %q, want %q", got, want)
+		}
+		if _, err := io.WriteString(again, get[:20]); err != nil { // half of a second request
+			t.Fatal(err)
+		}
+		gone := listener.dial(t, get)
+		status(t, gone)
+		_ = gone.Close()
+		listener.dial(t, "GET /hijack HTTP/1.1\r\nHost: test\r\n\r\n")
+		listener.dial(t, "GET /stuck HTTP/1.1\r\nHost: test\r\n\r\n")
+		synctest.Wait()
+		stop()
+		if err := <-result; err == nil || !strings.HasSuffix(err.Error(), ": 1") {
+			t.Errorf("Serve() = %v, want it to count 1", err)
+		}
+		close(stuck)
+	})
 }
 
 func TestSilentConnectionsAreNotCountedAsCutOff(t *testing.T) {

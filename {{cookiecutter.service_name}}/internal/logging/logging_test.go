@@ -16,7 +16,7 @@ func TestEveryLineOfARequestHasItsID(t *testing.T) {
 	for format, want := range map[string]string{"json": `"request_id":"abc"`, "text": "request_id=abc"} {
 		var out strings.Builder
 		logger := New(&out, slog.LevelInfo, format)
-		logger.With("component", "orders").InfoContext(ctx, "in a request")
+		logger.With("component", "orders").WithGroup("").InfoContext(ctx, "in a request")
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%s line is %q, want it to have %q", format, out.String(), want)
 		}

@@ -10,11 +10,8 @@ import (
 	"{{ cookiecutter.module_path }}/internal/problem"
 )
 
-// Middleware wraps a handler.
-type Middleware = func(next http.Handler) http.Handler
-
 // Chain wraps handler so that a request passes the middlewares in the order they are written.
-func Chain(handler http.Handler, middlewares ...Middleware) http.Handler {
+func Chain(handler http.Handler, middlewares ...func(http.Handler) http.Handler) http.Handler {
 	for _, wrap := range slices.Backward(middlewares) {
 		handler = wrap(handler)
 	}
@@ -23,7 +20,7 @@ func Chain(handler http.Handler, middlewares ...Middleware) http.Handler {
 
 // LimitInFlight refuses requests with 503 while limit of them are being served. Probes always pass: a platform that
 // cannot ask a busy service would take it for a dead one.
-func LimitInFlight(limit int) Middleware {
+func LimitInFlight(limit int) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		var inFlight atomic.Int64
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -31,8 +28,9 @@ func LimitInFlight(limit int) Middleware {
 				next.ServeHTTP(w, r)
 				return
 			}
+			n := inFlight.Add(1)
 			defer inFlight.Add(-1)
-			if inFlight.Add(1) > int64(limit) {
+			if n > int64(limit) {
 				w.Header().Set("Retry-After", "1")
 				problem.Write(w, r, http.StatusServiceUnavailable, "The service is busy. Try again.")
 				return
@@ -44,7 +42,7 @@ func LimitInFlight(limit int) Middleware {
 
 // RefuseCrossOrigin refuses with 403 what a page of another site makes a browser send. Clients that are not browsers
 // are not affected: https://pkg.go.dev/net/http#CrossOriginProtection.
-func RefuseCrossOrigin() Middleware {
+func RefuseCrossOrigin() func(http.Handler) http.Handler {
 	protection := http.NewCrossOriginProtection()
 	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		problem.Write(w, r, http.StatusForbidden, "Requests from the pages of another origin are refused.")
@@ -54,7 +52,7 @@ func RefuseCrossOrigin() Middleware {
 
 // LimitBody refuses bodies of more than limit bytes with 413: at once where the client tells the size, else when
 // the handler has read that much (see [http.MaxBytesError]).
-func LimitBody(limit int) Middleware {
+func LimitBody(limit int) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.ContentLength > int64(limit) {
@@ -62,7 +60,11 @@ func LimitBody(limit int) Middleware {
 				return
 			}
 			if r.ContentLength != 0 {
-				r.Body = http.MaxBytesReader(w, r.Body, int64(limit))
+				server := w // what http.Server made: only through it can MaxBytesReader close the connection
+				if e, ok := w.(*exchange); ok {
+					server = e.ResponseWriter
+				}
+				r.Body = http.MaxBytesReader(server, r.Body, int64(limit))
 			}
 			next.ServeHTTP(w, r)
 		})

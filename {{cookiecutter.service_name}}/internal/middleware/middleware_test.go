@@ -17,7 +17,7 @@ func respondOK(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(ok) }
 func TestChainRunsInWrittenOrder(t *testing.T) {
 	t.Parallel()
 	var trace strings.Builder
-	named := func(name string) Middleware {
+	named := func(name string) func(http.Handler) http.Handler {
 		return func(next http.Handler) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				trace.WriteString(name)
@@ -51,7 +51,11 @@ func TestLimitInFlight(t *testing.T) {
 		get("/slow")
 		close(done)
 	}()
-	<-entered
+	select {
+	case <-entered:
+	case <-done:
+		t.Fatal("refused below the limit")
+	}
 
 	if got := get("/"); got.Code != http.StatusServiceUnavailable || got.Header().Get("Retry-After") == "" {
 		t.Errorf("over the limit: %d with Retry-After %q, want 503 with one", got.Code, got.Header().Get("Retry-After"))
@@ -65,6 +69,21 @@ func TestLimitInFlight(t *testing.T) {
 	<-done
 	if got := get("/"); got.Code != http.StatusOK {
 		t.Errorf("under the limit again: %d, want 200", got.Code)
+	}
+}
+
+func TestPanicReleasesItsPlace(t *testing.T) {
+	t.Parallel()
+	handler := LimitInFlight(1)(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("boom") }))
+	for range 2 {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Error("the handler was not reached")
+				}
+			}()
+			handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
+		}()
 	}
 }
 

@@ -17,7 +17,7 @@ import (
 
 // Observe gives each request an id, logs a line when it was answered, and answers for a handler that panics. While
 // the service drains, it asks clients to close their connections.
-func Observe(logger *slog.Logger, draining func() bool) Middleware {
+func Observe(logger *slog.Logger, draining func() bool) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			e := &exchange{
@@ -27,9 +27,7 @@ func Observe(logger *slog.Logger, draining func() bool) Middleware {
 				start:          time.Now(),
 				draining:       draining,
 			}
-			header := w.Header()
-			header[requestid.Header] = e.id[:]
-			header["X-Content-Type-Options"] = nosniff
+			e.setHeaders()
 			r = r.WithContext(e)
 			defer e.end(r, logger)
 			next.ServeHTTP(e, r)
@@ -48,22 +46,48 @@ type exchange struct {
 	id       [1]string // as the value of a header
 	start    time.Time
 	draining func() bool
+	route    string
 	status   int // 0 until the header is sent
+	hijacked net.Conn
 	bytes    int64
 	line     [6]slog.Attr
 }
 
-// Value is how [requestid.From] finds the id.
+// exchangeKey is where the context of a request holds its exchange.
+type exchangeKey struct{}
+
+// Value is how [requestid.From] finds the id, and NoteRoute the exchange.
 func (e *exchange) Value(key any) any {
-	if key == (requestid.Key{}) {
+	switch key {
+	case requestid.Key{}:
 		return &e.id[0]
+	case exchangeKey{}:
+		return e
 	}
 	return e.Context.Value(key)
 }
 
+// NoteRoute tells Observe which pattern of a mux took the request. It stands right before the mux: only there is the
+// request at hand that the mux writes its pattern into, whatever copies of it other middlewares made.
+func NoteRoute(mux http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if e, ok := r.Context().Value(exchangeKey{}).(*exchange); ok {
+			defer func() { e.route = r.Pattern }()
+		}
+		mux.ServeHTTP(w, r)
+	})
+}
+
+// setHeaders sets what every answer has. It goes around Header.Set, which would allocate.
+func (e *exchange) setHeaders() {
+	e.Header()[requestid.Header] = e.id[:]
+	e.Header()["X-Content-Type-Options"] = nosniff
+}
+
 // WriteHeader notes the status. It comes with every answer, if only from end.
 func (e *exchange) WriteHeader(status int) {
-	if e.status == 0 && (status >= http.StatusOK || status == http.StatusSwitchingProtocols) {
+	final := status >= http.StatusOK && status <= 999 || status == http.StatusSwitchingProtocols
+	if e.status == 0 && final {
 		e.status = status
 		if e.draining() {
 			e.Header().Set("Connection", "close")
@@ -90,8 +114,11 @@ func (e *exchange) FlushError() error {
 }
 
 func (e *exchange) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	e.status = http.StatusSwitchingProtocols
-	return http.NewResponseController(e.ResponseWriter).Hijack()
+	conn, buffered, err := http.NewResponseController(e.ResponseWriter).Hijack()
+	if err == nil {
+		e.status, e.hijacked = http.StatusSwitchingProtocols, conn
+	}
+	return conn, buffered, err
 }
 
 // Unwrap is for [http.ResponseController].
@@ -114,9 +141,14 @@ func (e *exchange) end(r *http.Request, logger *slog.Logger) {
 	}
 	switch {
 	case cut:
+		if e.hijacked != nil {
+			_ = e.hijacked.Close()
+		}
 		e.log(r, logger, "request cut off")
 		panic(http.ErrAbortHandler)
 	case failure != nil:
+		clear(e.Header())
+		e.setHeaders()
 		problem.Write(e, r, http.StatusInternalServerError, "The service failed. Its log has the request's id.")
 	default:
 		e.implicitOK()
@@ -137,7 +169,7 @@ func (e *exchange) log(r *http.Request, logger *slog.Logger, message string) {
 	duration := time.Since(e.start)
 	e.line = [...]slog.Attr{
 		slog.String("method", r.Method),
-		slog.String("route", r.Pattern),
+		slog.String("route", e.route),
 		slog.Int("status", e.status),
 		slog.Int64("bytes", e.bytes),
 		slog.Duration("duration", duration),

@@ -1,12 +1,15 @@
 package middleware
 
 import (
+	"context"
 	"encoding/json/v2"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"{{ cookiecutter.module_path }}/internal/logging"
 )
@@ -53,7 +56,10 @@ func TestRequestIsLoggedInOneLine(t *testing.T) {
 	mux.HandleFunc("GET /orders/{id}", respondOK)
 	r := httptest.NewRequest("GET", "/orders/7?token=secret", nil)
 	r.Header.Set("X-Request-ID", "abc")
-	answer, lines := observe(t, false, mux.ServeHTTP, r)
+	copied := func(w http.ResponseWriter, r *http.Request) {
+		NoteRoute(mux).ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), t, "as other middlewares do")))
+	}
+	answer, lines := observe(t, false, copied, r)
 
 	if got := answer.Header.Get("X-Request-ID"); got != "abc" {
 		t.Errorf("X-Request-ID = %q, want it echoed", got)
@@ -138,6 +144,10 @@ func TestAnswerThatHadBegunIsCut(t *testing.T) {
 			_ = http.NewResponseController(w).Flush()
 			panic("boom")
 		}, 1},
+		{"panic after an old flush", func(w http.ResponseWriter, _ *http.Request) {
+			w.(http.Flusher).Flush()
+			panic("boom")
+		}, 1},
 		{"http.ErrAbortHandler", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, 0},
 	}
 	for _, test := range tests {
@@ -152,6 +162,60 @@ func TestAnswerThatHadBegunIsCut(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestContextOfTheConnectionIsKept(t *testing.T) {
+	t.Parallel()
+	type key struct{}
+	cause := errors.New("stopping")
+	ctx, cancel := context.WithCancelCause(context.WithValue(t.Context(), key{}, "kept"))
+	handler := Observe(logging.New(io.Discard, 0, "json"), func() bool { return false })(
+		http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			if got := r.Context().Value(key{}); got != "kept" {
+				t.Errorf("value %v, want kept", got)
+			}
+			cancel(cause)
+			if got := context.Cause(r.Context()); !errors.Is(got, cause) {
+				t.Errorf("cause %v, want %v", got, cause)
+			}
+		}))
+	handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil).WithContext(ctx))
+}
+
+func TestInformationalStatusIsNotTheAnswer(t *testing.T) {
+	t.Parallel()
+	answer, lines := observe(t, true, func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusEarlyHints)
+		w.WriteHeader(http.StatusAccepted)
+	}, httptest.NewRequest("GET", "/", nil))
+	if got, want := lines[0]["status"], any(202.0); got != want {
+		t.Errorf("status %v, want %v", got, want)
+	}
+	if !answer.Close {
+		t.Error("the connection stays open, want Connection: close")
+	}
+}
+
+func TestDurationIsInNanoseconds(t *testing.T) {
+	t.Parallel()
+	const least = 2 * time.Millisecond
+	_, lines := observe(t, false, func(http.ResponseWriter, *http.Request) { <-time.After(least) },
+		httptest.NewRequest("GET", "/", nil))
+	if got := lines[0]["duration"].(float64); got < float64(least) {
+		t.Errorf("duration %v, want at least %d", got, least)
+	}
+}
+
+func TestWriterKeepsItsOtherAbilities(t *testing.T) {
+	t.Parallel()
+	observe(t, false, func(w http.ResponseWriter, _ *http.Request) {
+		if _, ok := w.(http.Flusher); !ok {
+			t.Error("the writer is no http.Flusher")
+		}
+		if err := http.NewResponseController(w).SetReadDeadline(time.Time{}); err != nil {
+			t.Errorf("SetReadDeadline() = %v", err)
+		}
+	}, httptest.NewRequest("GET", "/", nil))
 }
 
 func TestHijackedConnectionIsLoggedAsSwitched(t *testing.T) {

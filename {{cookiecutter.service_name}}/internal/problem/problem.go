@@ -6,6 +6,7 @@ import (
 	"encoding/json/v2"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"{{ cookiecutter.module_path }}/internal/requestid"
 )
@@ -26,25 +27,24 @@ type Field struct {
 	Detail  string `json:"detail"`
 }
 
+// plannedForTheBody are the headers that a handler may have set for the body that a problem replaces.
+var plannedForTheBody = []string{
+	"Cache-Control", "Content-Disposition", "Content-Encoding", "Content-Length", "Content-Range", "ETag", "Expires",
+	"Last-Modified",
+}
+
 // Write answers r with a problem. The detail is for the client: it helps to mend the request and never shows what
 // went wrong inside the service; that belongs in the log.
 func Write(w http.ResponseWriter, r *http.Request, status int, detail string, fields ...Field) {
-	body, err := json.Marshal(details{
-		Type:      "about:blank",
-		Title:     http.StatusText(status),
-		Status:    status,
-		Detail:    detail,
-		RequestID: requestid.From(r.Context()),
-		Errors:    fields,
-	}, jsontext.AllowInvalidUTF8(true))
+	problem := details{"about:blank", http.StatusText(status), status, detail, requestid.From(r.Context()), fields}
+	body, err := json.Marshal(problem, jsontext.AllowInvalidUTF8(true))
 	if err != nil {
 		panic(err) // a struct of strings and integers always marshals
 	}
-	header := w.Header()
-	header.Del("Content-Encoding") // what a handler had planned for the body it did not write
-	header.Del("Content-Length")
-	header.Del("ETag")
-	header.Set("Content-Type", "application/problem+json")
+	for _, name := range plannedForTheBody {
+		w.Header().Del(name)
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(status)
 	_, _ = w.Write(body)
 }
@@ -53,4 +53,25 @@ func Write(w http.ResponseWriter, r *http.Request, status int, detail string, fi
 func BodyTooLarge(w http.ResponseWriter, r *http.Request, limit int64) {
 	w.Header().Set("Connection", "close")
 	Write(w, r, http.StatusRequestEntityTooLarge, fmt.Sprintf("The body is larger than %d bytes.", limit))
+}
+
+// Unmatched answers what no route took: 405 with Allow where one would take the path with another method, else 404.
+// The mux would do the same by itself, but in plain text.
+func Unmatched(mux *http.ServeMux) http.HandlerFunc {
+	methods := []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"}
+	return func(w http.ResponseWriter, r *http.Request) {
+		var allowed []string
+		for _, method := range methods {
+			other := &http.Request{Method: method, Host: r.Host, URL: r.URL}
+			if _, pattern := mux.Handler(other); pattern != r.Pattern {
+				allowed = append(allowed, method)
+			}
+		}
+		if len(allowed) == 0 {
+			Write(w, r, http.StatusNotFound, "There is nothing at this path.")
+			return
+		}
+		w.Header().Set("Allow", strings.Join(allowed, ", "))
+		Write(w, r, http.StatusMethodNotAllowed, "This path does not take the method "+r.Method+".")
+	}
 }

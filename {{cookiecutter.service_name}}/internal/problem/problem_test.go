@@ -11,6 +11,7 @@ func TestWriteReplacesWhatTheHandlerHadPlanned(t *testing.T) {
 	recorder := httptest.NewRecorder()
 	recorder.Header().Set("Content-Length", "9000")
 	recorder.Header().Set("Content-Encoding", "gzip")
+	recorder.Header().Set("ETag", `"1"`)
 	recorder.Header().Set("Content-Type", "image/png")
 
 	Write(recorder, httptest.NewRequest("GET", "/", nil), http.StatusTeapot, "Short and \xff stout.", Field{"#/spout", "missing"})
@@ -19,7 +20,7 @@ func TestWriteReplacesWhatTheHandlerHadPlanned(t *testing.T) {
 	if got, want := answer.Header.Get("Content-Type"), "application/problem+json"; got != want {
 		t.Errorf("Content-Type = %q, want %q", got, want)
 	}
-	for _, name := range []string{"Content-Length", "Content-Encoding"} {
+	for _, name := range []string{"Content-Length", "Content-Encoding", "ETag"} {
 		if got := answer.Header.Get(name); got != "" {
 			t.Errorf("%s = %q, want none", name, got)
 		}
@@ -28,5 +29,19 @@ func TestWriteReplacesWhatTheHandlerHadPlanned(t *testing.T) {
 		`"errors":[{"pointer":"#/spout","detail":"missing"}]}`
 	if got := recorder.Body.String(); got != want {
 		t.Errorf("body = %s, want %s", got, want)
+	}
+}
+
+func TestEveryMethodCanBeAllowed(t *testing.T) {
+	t.Parallel()
+	mux := http.NewServeMux()
+	for _, method := range []string{"PUT", "PATCH", "DELETE"} {
+		mux.HandleFunc(method+" /thing", func(http.ResponseWriter, *http.Request) {})
+	}
+	mux.HandleFunc("/", Unmatched(mux))
+	recorder := httptest.NewRecorder()
+	mux.ServeHTTP(recorder, httptest.NewRequest("GET", "/thing", nil))
+	if got, want := recorder.Header().Get("Allow"), "PUT, PATCH, DELETE"; got != want {
+		t.Errorf("Allow = %q, want %q", got, want)
 	}
 }

@@ -12,10 +12,7 @@ import (
 // Header carries the id: in from a proxy that already gave one, out on every answer.
 const Header = "X-Request-Id"
 
-const (
-	maxLength  = 128
-	characters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
-)
+const characters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
 
 // Key is where a request's context holds its id, as a *string.
 type Key struct{}
@@ -30,7 +27,7 @@ func From(ctx context.Context) string {
 
 // Choose returns the client's id if it is harmless in a log and a header, and a new one otherwise.
 func Choose(sent string) string {
-	if sent == "" || len(sent) > maxLength || strings.Trim(sent, characters) != "" {
+	if sent == "" || len(sent) > 128 || strings.Trim(sent, characters) != "" {
 		return generate()
 	}
 	return sent
@@ -41,7 +38,5 @@ func generate() string {
 	var bits [16]byte
 	binary.NativeEndian.PutUint64(bits[:8], rand.Uint64()) //nolint:gosec // see above
 	binary.NativeEndian.PutUint64(bits[8:], rand.Uint64()) //nolint:gosec // see above
-	var text [32]byte
-	hex.Encode(text[:], bits[:])
-	return string(text[:])
+	return hex.EncodeToString(bits[:])
 }
