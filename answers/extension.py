@@ -18,6 +18,8 @@ from jinja2.ext import Extension
 
 from answers import rules
 
+OLDEST_PYTHON = (3, 10)
+OLDEST_COOKIECUTTER = (2, 5)
 FOLDER = "{{cookiecutter.service_name}}"
 QUESTIONS = Path(__file__).resolve().parent.parent / "cookiecutter.json"
 
@@ -70,6 +72,18 @@ def nearest(name: str, questions: list[str]) -> str:
     return difflib.get_close_matches(name, questions, n=1, cutoff=0)[0]
 
 
+def refuse_old(python: tuple[int, ...], cookiecutter: str) -> None:
+    """End the program where it is older than the template was tried with."""
+    if python < OLDEST_PYTHON:
+        sys.exit(f"This template needs Python {shown(OLDEST_PYTHON)} or later; this is {shown(python)}.")
+    if tuple(int(part) for part in cookiecutter.split(".")[:2]) < OLDEST_COOKIECUTTER:
+        sys.exit(f"This template needs Cookiecutter {shown(OLDEST_COOKIECUTTER)} or later; this is {cookiecutter}.")
+
+
+def shown(version: tuple[int, ...]) -> str:
+    return ".".join(map(str, version))
+
+
 def is_person_there() -> bool:
     return sys.stdin.isatty() and local_of_cookiecutter("no_input") is False
 
@@ -91,6 +105,7 @@ class Answers(Extension):
     """The filters for cookiecutter.json and the hooks, and what is done to a text before Jinja reads it."""
 
     def __init__(self, environment: Environment) -> None:
+        refuse_old(sys.version_info[:2], sys.modules["cookiecutter"].__version__)
         super().__init__(environment)
         environment.filters.update(ask_again=ask_again, refuse_bad=refuse_bad, refusal=rules.refusal)
 

@@ -14,7 +14,7 @@ from conftest import TEMPLATE
 from pytest_cookies.plugin import Cookies
 from test_house import tracked
 
-from answers import rules
+from answers import extension, rules
 
 
 def cookiecutter(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -173,6 +173,23 @@ def test_cruft_update_goes_through_the_same_rules(repository: Path, tmp_path: Pa
     assert "http_port='80': it is out of range" in told.stderr
     assert "Traceback" not in told.stderr
     assert subprocess.check_output(["git", "status", "--porcelain"], cwd=service, text=True) == ""
+
+
+@pytest.mark.parametrize(
+    ("python", "version", "words"),
+    [
+        ((3, 9), "2.7.1", "needs Python 3.10 or later; this is 3.9"),
+        ((3, 10), "2.4.0", "needs Cookiecutter 2.5 or later; this is 2.4.0"),
+    ],
+)
+def test_what_is_too_old_is_refused_with_what_is_needed(python: tuple[int, int], version: str, words: str) -> None:
+    with pytest.raises(SystemExit, match=words):
+        extension.refuse_old(python, version)
+
+
+def test_what_is_old_enough_is_taken() -> None:
+    extension.refuse_old((3, 10), "2.5.0")
+    extension.refuse_old((3, 14), "3.0")
 
 
 ATTACKS = [
