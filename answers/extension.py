@@ -6,7 +6,6 @@ service's folder before it makes anything. These are the places where an answer 
 
 from __future__ import annotations
 
-import difflib
 import json
 import sys
 from collections.abc import Mapping, MutableMapping
@@ -69,6 +68,8 @@ def misspelled(answers: Mapping[str, object]) -> list[str]:
 
 
 def nearest(name: str, questions: list[str]) -> str:
+    import difflib  # late, since hardly a bake needs it
+
     return difflib.get_close_matches(name, questions, n=1, cutoff=0)[0]
 
 

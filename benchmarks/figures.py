@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import socket
 import statistics
 import subprocess
@@ -182,6 +183,23 @@ def bake_over_empty(folder: Path, rounds: int = 15) -> tuple[float, int]:
     ratio = statistics.median(timed(TEMPLATE, n) / timed(empty, n) for n in range(rounds))
     files = sum(1 for path in (folder / f"bake-{TEMPLATE.name}-0").rglob("*") if path.is_file())
     return ratio, files
+
+
+def milliseconds_of_checking(folder: Path, rounds: int = 15) -> float:
+    """Return what the checks add to a bake: against a copy of the template without extension, gate and hook."""
+    unchecked = folder / "unchecked-template"
+    shutil.copytree(TEMPLATE, unchecked, ignore=shutil.ignore_patterns(".*cache", ".venv", ".git", ".hypothesis"))
+    (unchecked / "hooks/pre_gen_project.py").unlink()
+    context = json.loads((unchecked / "cookiecutter.json").read_text(encoding="utf-8"))
+    kept = {name: value for name, value in context.items() if name[:2] != "__" and name != "_extensions"}
+    (unchecked / "cookiecutter.json").write_text(json.dumps(kept))
+
+    def timed(template: Path, number: int) -> float:
+        target = folder / f"checked-{template.name}-{number}"
+        target.mkdir()
+        return seconds(lambda: bake(target, template))
+
+    return statistics.median(timed(TEMPLATE, n) - timed(unchecked, n) for n in range(rounds)) * 1000
 
 
 def machine() -> str:

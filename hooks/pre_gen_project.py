@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import sys
 
 
 def refusal() -> str:
-    """Return the message about bad answers. Cookiecutter renders this line by the filter in answers/extension.py."""
-    message: str = json.loads({{cookiecutter | refusal | tojson | tojson}})  # type: ignore[name-defined, arg-type]  # noqa: F821
-    return message
+    """Return the message about bad answers. Cookiecutter renders this line by the filter in answers/extension.py.
+
+    It is a JSON string, which is a Python string too: parsing it as JSON would double the time that the hook takes.
+    """
+    return {{cookiecutter | refusal | tojson}}  # type: ignore[name-defined, return-value]  # noqa: F821
 
 
 def main() -> int:

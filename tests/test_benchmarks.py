@@ -21,6 +21,7 @@ MEASURED = {
 @pytest.mark.contract("throughput, full chain with the access log ÷ bare handler with the same timeouts")
 @pytest.mark.contract("start to first 200, process spawn included")
 @pytest.mark.contract("docker build after one changed line ÷ plain two-stage build")
+@pytest.mark.contract("checking the answers, of a bake")
 @pytest.mark.contract("bake ÷ an empty template's, F files in the service")
 def test_the_benchmarks_measure_every_row_of_the_speed_table() -> None:
     contract = rows((TEMPLATE / "docs/contract.md").read_text(), "| figure | bar |")

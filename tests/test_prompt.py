@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import sys
 from pathlib import Path
 
@@ -16,6 +17,11 @@ from answers.rules import RULES
 ENTER = ""
 
 
+def hear_interrupts() -> None:
+    """Undo what a shell does to jobs in the background, where tests may run: it lets them ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Terminal:
     """Cookiecutter at a terminal, and the person who types."""
 
@@ -24,6 +30,7 @@ class Terminal:
         self.process = pexpect.spawn(
             sys.executable, ["-m", "cookiecutter", str(TEMPLATE)],
             cwd=str(folder), env=environment, encoding="utf-8", dimensions=(60, columns), timeout=20,
+            preexec_fn=hear_interrupts,
         )  # fmt: skip
 
     def answer(self, *answers: str) -> str:
