@@ -59,7 +59,7 @@ def with_docker(folder: Path, service: Path) -> Iterator[Row]:
     added, binary = figures.image_over_its_base(service, folder)
     yield (*image, f"{added / 1e6:.2f} MB = binary + {added - binary} bytes")
     own, plain = figures.rebuild(service)
-    yield (*rebuild, f"1/{plain / own:.0f} ({own:.1f} s ÷ {plain:.1f} s)")
+    yield (*rebuild, f"1/{plain / own:.1f} ({own:.1f} s ÷ {plain:.1f} s)")
 
 
 def with_cookiecutter(folder: Path) -> Iterator[Row]:
