@@ -10,6 +10,7 @@ import socket
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -52,6 +53,12 @@ def seconds(act: Callable[[], object]) -> float:
     begin = time.perf_counter()
     act()
     return time.perf_counter() - begin
+
+
+def bake_seconds(folder: Path, template: Path) -> float:
+    """Return what a bake into a new folder takes."""
+    target = Path(tempfile.mkdtemp(dir=folder))
+    return seconds(lambda: bake(target, template))
 
 
 def free_port() -> int:
@@ -175,13 +182,9 @@ def bake_over_empty(folder: Path, rounds: int = 15) -> tuple[float, int]:
     (empty / "{{cookiecutter.name}}/file").touch()
     (empty / "cookiecutter.json").write_text('{"name": "empty"}')
 
-    def timed(template: Path, number: int) -> float:
-        target = folder / f"bake-{template.name}-{number}"
-        target.mkdir()
-        return seconds(lambda: bake(target, template))
-
-    ratio = statistics.median(timed(TEMPLATE, n) / timed(empty, n) for n in range(rounds))
-    files = sum(1 for path in (folder / f"bake-{TEMPLATE.name}-0").rglob("*") if path.is_file())
+    ratio = statistics.median(bake_seconds(folder, TEMPLATE) / bake_seconds(folder, empty) for _ in range(rounds))
+    service = bake(Path(tempfile.mkdtemp(dir=folder)))
+    files = sum(1 for path in service.rglob("*") if path.is_file())
     return ratio, files
 
 
@@ -194,12 +197,8 @@ def milliseconds_of_checking(folder: Path, rounds: int = 15) -> float:
     kept = {name: value for name, value in context.items() if name[:2] != "__" and name != "_extensions"}
     (unchecked / "cookiecutter.json").write_text(json.dumps(kept))
 
-    def timed(template: Path, number: int) -> float:
-        target = folder / f"checked-{template.name}-{number}"
-        target.mkdir()
-        return seconds(lambda: bake(target, template))
-
-    return statistics.median(timed(TEMPLATE, n) - timed(unchecked, n) for n in range(rounds)) * 1000
+    pairs = [(bake_seconds(folder, TEMPLATE), bake_seconds(folder, unchecked)) for _ in range(rounds)]
+    return statistics.median(checked - free for checked, free in pairs) * 1000
 
 
 def machine() -> str:
