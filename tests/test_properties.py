@@ -9,12 +9,14 @@ import json
 import os
 import re
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 import yaml
-from conftest import CHOICES, TEMPLATE, Bake, go_environment, questions
+from canary import CANARIES, sung
+from conftest import CHOICES, TEMPLATE, Baked, go_environment, questions
 from cookiecutter.environment import StrictEnvironment
 from cookiecutter.main import cookiecutter
 from cookiecutter.prompt import prompt_for_config
@@ -26,6 +28,7 @@ from markdown_it import MarkdownIt
 from answers.rules import RULES
 
 EXAMPLES = int(os.environ.get("EXAMPLES", "5000"))
+BATCH = EXAMPLES // 250  # so many are baked and compiled as a whole, which takes a second each
 SERVICE = TEMPLATE / "{{cookiecutter.service_name}}"
 Answers = Mapping[str, str]
 
@@ -37,16 +40,32 @@ def many(examples: int = EXAMPLES) -> settings:
     )  # fmt: skip
 
 
+Example = TypeVar("Example")
+
+
+def some(strategy: st.SearchStrategy[Example], number: int) -> list[Example]:
+    """Return examples for what is tried with all of them in one go."""
+    collected: list[Example] = []
+
+    @many(number)
+    @given(strategy)
+    def collect(example: Example) -> None:
+        collected.append(example)
+
+    collect()
+    return collected
+
+
 def accepted(question: str, texts: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     return texts.filter(lambda text: RULES[question].refusal(text) is None)
 
 
 # What means something to Jinja, Go, YAML, Docker, a shell, make or Markdown.
 MARKUP = (
-    "{{ }} {% %} {# \\ \" ' ` $(touch\u00a0canary) ${x} $ # */ /* // <b> </b> &amp; * _ [a](b) ![a](b) - 1. > | ~~ %s "
+    "{{ }} {% %} {# \\ \" ' ` $(x) ${x} $ # */ /* // <b> </b> &amp; * _ [a](b) ![a](b) - 1. > | ~~ %s "
     "%d !x @y : --- \\n \\u0041 🦫 é خ 한 a B 0"
 )
-PIECES = st.sampled_from([" ", *MARKUP.split(" ")])
+PIECES = st.sampled_from([" ", *MARKUP.split(" "), *(text for text, _, _ in CANARIES)])
 LETTERS = st.characters(codec="utf-8", exclude_categories=["Cc", "Cn", "Co", "Cs", "Zl", "Zp"])
 ELEMENT = st.text("abcXYZ019-_.~+", min_size=1, max_size=9)
 
@@ -108,9 +127,9 @@ def dockerfile_label(dockerfile: str, label: str) -> str:
     return shown
 
 
-def test_every_text_comes_out_as_it_was_typed(tmp_path: Path) -> None:
-    """In YAML, in Markdown, in a Dockerfile, in CODEOWNERS; and, all at the end in one go, in Go."""
-    described: list[str] = []
+def test_every_document_shows_each_text_as_it_was_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read back as YAML, as Markdown, as a Dockerfile and as CODEOWNERS."""
+    monkeypatch.chdir(tmp_path)
 
     @many()
     @given(GOOD_ANSWERS)
@@ -125,17 +144,64 @@ def test_every_text_comes_out_as_it_was_typed(tmp_path: Path) -> None:
         dockerfile = render("Dockerfile", answers)
         assert dockerfile_label(dockerfile, "org.opencontainers.image.description") == answers["description"]
         assert render("CODEOWNERS", answers).splitlines()[-1].split() == ["*", answers["owner"]]
-        (tmp_path / f"{len(described)}.go").write_text(render("main.go", answers), encoding="utf-8")
-        described.append(answers["description"])
 
     holds()
-    paths = "\n".join(str(tmp_path / f"{number}.go") for number in range(len(described)))
-    readings = subprocess.check_output(
-        ["go", "run", str(TEMPLATE / "tests/goread/main.go")], input=paths, text=True, env=go_environment()
-    )
-    read = [json.loads(line) for line in readings.splitlines()]
-    assert [reading["Description"] for reading in read] == described
-    assert all(reading["Formatted"] for reading in read)
+    assert sung(tmp_path) == []
+
+
+@pytest.fixture
+def go_reader() -> Iterator[Callable[[Answers], dict[str, object]]]:
+    """Return what reads a service's Go files as the compiler does: tests/goread."""
+    program = ["go", "run", str(TEMPLATE / "tests/goread/main.go")]
+    files = [str(path.relative_to(SERVICE)) for path in SERVICE.rglob("*.go") if not path.stem.endswith("_test")]
+    pipe = subprocess.PIPE
+    environment = {**go_environment(), "GOGC": "1000"}  # which makes it much faster
+    with subprocess.Popen(program, stdin=pipe, stdout=pipe, text=True, env=environment) as reader:
+        requests, readings = reader.stdin, reader.stdout
+        assert requests
+        assert readings
+
+        def read(answers: Answers) -> dict[str, object]:
+            module = {"Path": answers["module_path"], "Files": {name: render(name, answers) for name in files}}
+            print(json.dumps(module), file=requests, flush=True)
+            reading: dict[str, object] = json.loads(readings.readline())
+            return reading
+
+        yield read
+        requests.close()
+
+
+def test_every_service_type_checks_and_go_shows_the_description_as_it_was_typed(
+    go_reader: Callable[[Answers], dict[str, object]],
+) -> None:
+    @many()
+    @given(GOOD_ANSWERS)
+    def holds(answers: Answers) -> None:
+        assert go_reader(answers) == {"Error": "", "Unformatted": None, "Description": answers["description"]}
+
+    holds()
+
+
+def test_a_batch_bakes_and_builds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The whole way: through Cookiecutter and its hooks, the compiler and the linker, all in one Go workspace."""
+    services, workspace = tmp_path / "services", tmp_path / "go.work"
+    monkeypatch.chdir(tmp_path)
+    baked: list[Baked] = []
+    of_different_modules = {answers["module_path"]: answers for answers in some(GOOD_ANSWERS, BATCH)}
+    for number, made_up in enumerate(of_different_modules.values()):
+        answers = {**made_up, "go_version": "1.27"}  # which is what can be compiled here
+        folder = services / str(number)
+        service = cookiecutter(str(TEMPLATE), no_input=True, output_dir=str(folder), extra_context=answers)
+        assert [str(path) for path in folder.iterdir()] == [service]
+        baked.append(Baked(Path(service)))
+        variables = baked[-1].run("make", "--print-data-base", "--dry-run", "help").splitlines()
+        assert {f"IMAGE = {answers['service_name']}", f"PORT = {answers['http_port']}"} <= set(variables)
+    workspace.write_text("go 1.27.0\n" + "".join(f"use {service.path}\n" for service in baked))
+    packages = [f"{service.path}/..." for service in baked]
+    for command in (["gofmt", "-l", "services"], ["go", "build", *packages], ["go", "vet", *packages]):
+        assert Baked(tmp_path).run(*command) == ""
+    assert {path.name for path in tmp_path.iterdir()} == {"services", "go.work"}
+    assert sung(tmp_path) == []
 
 
 def test_every_refused_set_leaves_nothing(tmp_path: Path) -> None:
@@ -181,14 +247,7 @@ def test_every_suggestion_is_accepted() -> None:
 
 def test_go_mod_init_agrees_on_module_paths(tmp_path: Path) -> None:
     """The go command judges all paths in one go: a script asks it about each."""
-    paths: list[str] = []
-
-    @many(300)
-    @given(TEXTS["module_path"] | st.text("ab.~+/-_@ :é1", min_size=1, max_size=12))
-    def collect(path: str) -> None:
-        paths.append(path)
-
-    collect()
+    paths = some(TEXTS["module_path"] | st.text("ab.~+/-_@ :é1", min_size=1, max_size=12), 300)
     takes: list[bool] = []
     for number, path in enumerate(paths):
         folder = tmp_path / str(number)
@@ -198,20 +257,3 @@ def test_go_mod_init_agrees_on_module_paths(tmp_path: Path) -> None:
     for path, taken in zip(paths, takes, strict=True):
         if path[0] != "." and not re.search("vendor|(^|/)[-~+]", path):  # some of these are taken, but do not build
             assert (RULES["module_path"].refusal(path) is None) == taken, path
-
-
-@pytest.mark.parametrize("number", range(4))
-def test_made_up_answers_build(bake: Bake, number: int) -> None:
-    answers = [GOOD_ANSWERS]
-    chosen: list[Answers] = []
-
-    @settings(max_examples=number + 1, database=None, derandomize=True, deadline=None)
-    @given(*answers)
-    def choose(made_up: Answers) -> None:
-        chosen.append(made_up)
-
-    choose()
-    service = bake(**{**chosen[-1], "go_version": "1.27"})
-    assert service.run("gofmt", "-l", ".") == ""
-    service.run("go", "vet", "./...")
-    assert list(service.path.parent.rglob("canary")) == []

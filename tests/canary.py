@@ -1,0 +1,47 @@
+"""Texts that make a folder named canary wherever a program runs them, in place of showing them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import yaml
+from cookiecutter.environment import StrictEnvironment
+
+
+def run_by_shell(script: str) -> None:
+    subprocess.run(["sh", "-c", script], check=True)
+
+
+def run_by_make(makefile: str) -> None:
+    subprocess.run(["make", "-f", "-"], input=makefile, text=True, check=True)
+
+
+def run_by_python(code: str) -> None:
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def run_by_jinja(template: str) -> None:
+    StrictEnvironment(context={"cookiecutter": {}}).from_string(template).render()
+
+
+# What is typed, how it would stand in a file that does not guard against it, and what would run it there.
+CANARIES: list[tuple[str, str, Callable[[str], object]]] = [
+    ("$(mkdir canary)", 'echo "{}"', run_by_shell),
+    ("`mkdir canary`", 'echo "{}"', run_by_shell),
+    ('"; mkdir canary; : "', 'echo "{}"', run_by_shell),
+    ("'; mkdir canary; : '", "echo '{}'", run_by_shell),
+    ("$(shell mkdir canary)", "TEXT := {}\nall:", run_by_make),
+    ("'+str(__import__('os').mkdir('canary'))+'", "text = '{}'", run_by_python),
+    ('"""+str(__import__("os").mkdir("canary"))+"""', 'text = """{}"""', run_by_python),
+    ("{{ cycler.__init__.__globals__.os.mkdir('canary') }}", "{}", run_by_jinja),
+    ("{% if cycler.__init__.__globals__.os.mkdir('canary') %}{% endif %}", "{}", run_by_jinja),
+    ("!!python/object/apply:os.mkdir [canary]", "text: {}", yaml.unsafe_load),
+]
+
+
+def sung(folder: Path) -> list[Path]:
+    """Return what has been made by a text that was run in the folder or below."""
+    return list(folder.rglob("canary"))
