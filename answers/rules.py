@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 ADMIN_PORT = 9090  # where the service's admin listener is by default
+OLDEST_GO = 27  # the minor version: 1.27
 
 # https://learn.microsoft.com/windows/win32/fileio/naming-a-file
 WINDOWS_DEVICES = frozenset(
@@ -29,43 +30,70 @@ STANDARD_LIBRARY = frozenset(
 # Of the characters that format a text, those that languages and emoji are written with: joiners, marks of direction.
 ORDINARY_FORMATS = frozenset("\u200c\u200d\u200e\u200f\u061c")
 
-# Letters and symbols that nobody sees.
-BLANKS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+# What nobody sees: blank letters, and what Unicode calls Default_Ignorable_Code_Point, in some of which whole
+# sentences can be hidden from people, but not from programs.
+BLANKS = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\u2800\u3164\ufe00-\ufe0f\uffa0\ufff0-\ufff8\ufffc"
+    "\U00013430-\U0001343f\U00016fe4\U0001d159\U000e0000-\U000e0fff]"
+)
 
-# The flag of a region, such as Scotland: a black flag and the region's name in tags, which are nowhere else of use.
-REGIONAL_FLAG = re.compile("\U0001f3f4[\U000e0030-\U000e0039\U000e0061-\U000e007a]{3,6}\U000e007f")
+# Where some of those are ordinary: one that chooses the form of the character before it, and the flag of a region, such
+# as Scotland, which is a black flag and the region's name in tags.
+ORDINARY_SEQUENCES = re.compile(
+    "[^\\s\ufe00-\ufe0f\u180b-\u180f\U000e0100-\U000e01ef][\ufe00-\ufe0f]"
+    "|[\u1820-\u18aa][\u180b-\u180d\u180f]"
+    "|[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff][\U000e0100-\U000e01ef]"
+    "|\U0001f3f4[\U000e0030-\U000e0039\U000e0061-\U000e007a]{3,6}\U000e007f"
+)
 
 
 class Rule(NamedTuple):
     """What one question accepts, in words and in code. A suggestion is always accepted."""
 
     accepted: str
-    refusal: Callable[[str], str | None]  # why an answer is refused, None where it is not
+    why_not: Callable[[str], str | None]  # the reason why an answer is refused, None where it is accepted
     suggestion: Callable[[str], str]
 
 
+# Unicode gives control characters no names.
+CONTROLS = {"\0": "NULL", "\t": "TAB", "\n": "LINE FEED", "\r": "CARRIAGE RETURN", "\x1b": "ESCAPE"}
+
+
 def _named(character: str, position: int) -> str:
-    name = unicodedata.name(character, "a character without a name")
+    name = CONTROLS.get(character) or unicodedata.name(character, "a character without a name")
     return f"it has U+{ord(character):04X} {name} at position {position}"
 
 
-def _of_plain_characters(refusal: Callable[[str], str | None]) -> Callable[[str], str | None]:
+def _counted(text: str) -> str:
+    return f"it has {len(text)} character{'' if len(text) == 1 else 's'}"
+
+
+def printable_ascii(why_not: Callable[[str], str | None]) -> Callable[[str], str | None]:
     """Let a rule name the first character that is not printable ASCII: some of them look like one that is."""
 
-    def refuse(text: str) -> str | None:
+    def why_not_either(text: str) -> str | None:
         strange = (_named(c, at) for at, c in enumerate(text, start=1) if not (c.isascii() and c.isprintable()))
-        return next(strange, None) or refusal(text)
+        return next(strange, None) or why_not(text)
 
-    return refuse
+    return why_not_either
 
 
-def refuse_service_name(name: str) -> str | None:
+def _ascii(text: str) -> str:
+    """Return the text without its accents, and without what no accent makes of a letter."""
+    return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+
+
+@printable_ascii
+def why_not_service_name(name: str) -> str | None:
     if not 2 <= len(name) <= 40:
-        return f"it has {len(name)} characters"
+        return _counted(name)
     if strange := re.search(r"[^a-z0-9-]", name):
-        return f"it has {strange[0]!r}"
-    if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name):
-        return "it does not begin with a letter, or a hyphen does not stand between two other characters"
+        kind = "the capital letter " if strange[0].isupper() else "a space, " if strange[0] == " " else ""
+        return f"it has {kind}{strange[0]!r}"
+    if not re.match("[a-z]", name):
+        return f"it begins with {name[0]!r}"
+    if name[-1] == "-" or "--" in name:
+        return "it has a hyphen that does not stand between a letter or digit and another"
     if name in WINDOWS_DEVICES:
         return "Windows keeps that name for a device"
     if name == "vendor" or re.fullmatch(r"v[0-9]+", name):
@@ -74,54 +102,60 @@ def refuse_service_name(name: str) -> str | None:
 
 
 def suggest_service_name(text: str) -> str:
-    ascii_text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
-    words = re.sub(r"([a-z0-9])([A-Z])", r"\1-\2", ascii_text)
+    words = re.sub(r"([a-z0-9])([A-Z])", r"\1-\2", _ascii(text))
     name = re.sub(r"[^a-z0-9]+", "-", words.lower()).lstrip("-0123456789")[:40].rstrip("-")
-    return next((n for n in (name, f"{name}-service") if refuse_service_name(n) is None), "my-service")
+    return next((n for n in (name, f"{name}-service") if why_not_service_name(n) is None), "my-service")
 
 
-def refuse_description(text: str) -> str | None:
-    for position, character in enumerate(REGIONAL_FLAG.sub(lambda flag: "x" * len(flag[0]), text), start=1):
+def why_not_description(text: str) -> str | None:
+    for position, character in enumerate(ORDINARY_SEQUENCES.sub(lambda found: "x" * len(found[0]), text), start=1):
         if _is_invisible(character):
             return _named(character, position)
-    if not any(c.isprintable() and not c.isspace() for c in text):
+    if not any(
+        unicodedata.category(c)[0] in "LNPS" or unicodedata.category(c) == "Cn" for c in text
+    ):  # marks and spaces alone show nothing
         return "it is empty"
     if len(text) > 200:
-        return f"it has {len(text)} characters"
+        return _counted(text)
     return None
 
 
 def _is_invisible(character: str) -> bool:
     """Report whether a character cannot be shown, or makes a text read otherwise than it is: https://trojansource.codes.
 
-    Characters that this Python's Unicode does not know yet are taken: else answers would depend on the machine.
+    Characters that this Python's Unicode does not know yet are accepted: else answers would depend on the machine.
     """
     category = unicodedata.category(character)
     noncharacter = category == "Cn" and (ord(character) & 0xFFFE == 0xFFFE or 0xFDD0 <= ord(character) <= 0xFDEF)
     misleading = category == "Cf" and character not in ORDINARY_FORMATS
-    return noncharacter or misleading or character in BLANKS or category in {"Cc", "Co", "Cs", "Zl", "Zp"}
+    return noncharacter or misleading or bool(BLANKS.match(character)) or category in {"Cc", "Co", "Cs", "Zl", "Zp"}
 
 
 def suggest_description(text: str) -> str:
-    visible = "".join(" " if c.isspace() else c for c in text if c.isspace() or refuse_description(c) is None)
+    visible = "".join(" " if c.isspace() else c for c in text if c.isspace() or why_not_description(c) is None)
     return " ".join(visible.split())[:200].rstrip() or "A Go service."
 
 
-def refuse_module_path(path: str) -> str | None:
-    """Follow golang.org/x/mod/module.CheckImportPath and the rest of what "go mod init" refuses."""
-    if not re.fullmatch(r"[A-Za-z0-9._~+/-]+", path):
-        return "it has characters that Go does not allow in one"
-    if len(path) > 200:
-        return f"it has {len(path)} characters"
+@printable_ascii
+def why_not_module_path(path: str) -> str | None:
+    """Follow golang.org/x/mod/module.CheckImportPath, what else "go mod init" refuses, and what does not build."""
+    if not 1 <= len(path) <= 200:
+        return _counted(path)
+    if strange := re.search(r"[^A-Za-z0-9._~+/-]", path):
+        return f"it has {strange[0]!r}"
     if path[0] == ".":  # "go mod init" takes it, but the linker of Go 1.27 panics
         return "it begins with a dot"
     for element in path.split("/"):
-        if reason := _refuse_path_element(element):
+        if reason := _why_not_path_element(element):
             return reason
-    if path in {"C", "all", "toolchain", "tool", "work"} or path.split("/")[0] in STANDARD_LIBRARY:
+    if (
+        path in {"C", "all", "builtin", "mod", "toolchain", "tool", "work"}
+        or path.startswith("mod/")
+        or path.split("/")[0] in STANDARD_LIBRARY
+    ):
         return "Go keeps that name for itself"
     if path.startswith("gopkg.in/"):
-        major = re.fullmatch(r".+\.v(0|[1-9][0-9]*)(-unstable)?", path)
+        major = re.fullmatch(r".+\.v(0|[1-9][0-9]*(-unstable)?)", path)
         return None if major else "gopkg.in wants a version at its end, such as .v1"
     major = re.fullmatch(r".*/v([0-9.]+)", path)
     if major and not re.fullmatch(r"[2-9]|[1-9][0-9]+", major[1]):
@@ -129,7 +163,7 @@ def refuse_module_path(path: str) -> str | None:
     return None
 
 
-def _refuse_path_element(element: str) -> str | None:
+def _why_not_path_element(element: str) -> str | None:
     if not element:
         return "it has an empty element"
     if element[0] in "-~+":  # "go mod init" takes these after the first element, "go build" does not
@@ -147,30 +181,47 @@ def _refuse_path_element(element: str) -> str | None:
 
 
 def suggest_module_path(text: str) -> str:
-    path = re.sub(r"^[a-z]+://|\.git$|/+$", "", text.strip())
+    path = re.sub(r"(?i)^[a-z+]+://", "", _ascii(text).strip().replace("\\", "/"))  # a web address
+    path = re.sub(r"^\w+@([\w.-]+)[:/]", r"\1/", path)  # what git clones by SSH
+    path = re.sub(r"/(tree|blob)/.*|\.git/*$|/+$", "", path)
     path = "/".join(re.sub(r"[^A-Za-z0-9._~+-]+", "-", element).strip("-~+") for element in path.split("/"))
-    return path if refuse_module_path(path) is None else "github.com/acme/" + suggest_service_name(path.split("/")[-1])
+    without_version = re.sub(r"/v[0-9.]+$", "", path)
+    elsewhere = "github.com/acme/" + suggest_service_name(without_version.split("/")[-1])
+    return next((p for p in (path, without_version) if why_not_module_path(p) is None), elsewhere)
 
 
-def refuse_owner(owner: str) -> str | None:
-    name = r"[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?"
-    email = r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+"
+ACCOUNT = r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?"
+ROLE = "@@(?:developer|maintainer|owner)s?"  # https://docs.gitlab.com/user/project/codeowners/reference/
+LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
+EMAIL = rf"[A-Za-z0-9_%+-]+(?:\.[A-Za-z0-9_%+-]+)*@{LABEL}(?:\.{LABEL})+"
+
+
+@printable_ascii
+def why_not_owner(owner: str) -> str | None:
     if len(owner) > 100:
-        return f"it has {len(owner)} characters"
-    if not re.fullmatch(rf"@{name}(/{name})*|{email}", owner):
-        return "it is none of them" if "@" in owner else "it has no @"
+        return _counted(owner)
+    if "@" not in owner:
+        return "it has no @"
+    if re.search("[ ,;]", owner):
+        return "it is more than one"
+    if not re.fullmatch(rf"@{ACCOUNT}(/{ACCOUNT})*|{ROLE}|{EMAIL}", owner):
+        return "it is no account, no team and no e-mail address"
     return None
 
 
 def suggest_owner(text: str) -> str:
-    owner = "@" + re.sub(r"[^A-Za-z0-9_./-]+", "-", text).strip("-./")
-    return owner if refuse_owner(owner) is None else "@acme/platform"
+    """Return the first address or name in the text, be it the web address of a person or a team."""
+    found = re.search(EMAIL, text) or re.search(rf"(?<!\w)@{ACCOUNT}(/{ACCOUNT})*", text)
+    path = re.sub(r"(?i)^([a-z]+://[^/]+|[\w.-]+\.(com|org))/|\b(orgs|teams)/", "", _ascii(text).strip())
+    owner = found[0] if found else "@" + re.sub(r"[^A-Za-z0-9_./-]+", "-", path).strip("-./")
+    return owner if why_not_owner(owner) is None else "@acme/platform"
 
 
-def refuse_http_port(port: str) -> str | None:
-    if not re.fullmatch(r"[1-9][0-9]*", port) or len(port) > 5:
-        return "it is not such a number"
-    if not 1024 <= int(port) <= 65535:
+@printable_ascii
+def why_not_http_port(port: str) -> str | None:
+    if not re.fullmatch(r"[1-9][0-9]*", port):
+        return "it is not a whole number"
+    if len(port) > 5 or not 1024 <= int(port) <= 65535:
         return "it is out of range"
     if int(port) == ADMIN_PORT:
         return "the admin listener has that port"
@@ -179,46 +230,47 @@ def refuse_http_port(port: str) -> str | None:
 
 def suggest_http_port(text: str) -> str:
     digits = re.sub(r"[^0-9]", "", text).lstrip("0") or "80"
-    return next((port for port in (digits, "8" + digits.rjust(3, "0")) if refuse_http_port(port) is None), "8080")
+    return next((port for port in (digits, "8" + digits.rjust(3, "0")) if why_not_http_port(port) is None), "8080")
 
 
-def refuse_go_version(version: str) -> str | None:
-    minor = re.fullmatch(r"1\.([1-9][0-9]{1,2})", version)
+@printable_ascii
+def why_not_go_version(version: str) -> str | None:
+    minor = re.fullmatch(r"1\.(0|[1-9][0-9]{0,2})", version)
     if not minor:
-        return "it is not such a version"
-    return "it is too old" if int(minor[1]) < 27 else None
+        return "it is not a version of two numbers"
+    return "it is too old" if int(minor[1]) < OLDEST_GO else None
 
 
 def suggest_go_version(text: str) -> str:
-    minor = re.match(r"(?:go)?(1\.[0-9]+)", text.strip().lower())
-    return minor[1] if minor and refuse_go_version(minor[1]) is None else "1.27"
+    """Return the version in the text; of 1.3, which is what YAML makes of 1.30 without quotes, 1.30."""
+    found = re.search(r"1\.[0-9]+", text)
+    candidates = (found[0], found[0] + "0") if found else ()
+    return next((version for version in candidates if why_not_go_version(version) is None), f"1.{OLDEST_GO}")
 
 
 RULES: dict[str, Rule] = {
     "service_name": Rule(
         "2 to 40 lower-case letters, digits and single hyphens, beginning with a letter, such as order-api",
-        _of_plain_characters(refuse_service_name),
+        why_not_service_name,
         suggest_service_name,
     ),
-    "description": Rule("one line of 1 to 200 visible characters", refuse_description, suggest_description),
+    "description": Rule("one line of 1 to 200 visible characters", why_not_description, suggest_description),
     "module_path": Rule(
-        'what "go mod init" accepts, such as github.com/acme/order-api',
-        _of_plain_characters(refuse_module_path),
+        "a path that Go can build a module of, such as github.com/acme/order-api",
+        why_not_module_path,
         suggest_module_path,
     ),
     "owner": Rule(
-        "@user, @org/team or an e-mail address, as in CODEOWNERS", _of_plain_characters(refuse_owner), suggest_owner
+        "one @user, @org/team, @group/subgroup or e-mail address, as in CODEOWNERS", why_not_owner, suggest_owner
     ),
-    "http_port": Rule(
-        f"a number from 1024 to 65535, except {ADMIN_PORT}", _of_plain_characters(refuse_http_port), suggest_http_port
-    ),
+    "http_port": Rule(f"a number from 1024 to 65535, except {ADMIN_PORT}", why_not_http_port, suggest_http_port),
     "go_version": Rule(
-        "1.27 or later, without a patch number", _of_plain_characters(refuse_go_version), suggest_go_version
+        f"1.{OLDEST_GO} or later, without a patch number; in YAML in quotes", why_not_go_version, suggest_go_version
     ),
 }
 
 
-REFUSAL = "No service can be made of these answers:"
+HEADING = "No service can be made of these answers:"
 
 
 def refusal(answers: Mapping[str, object]) -> str:
@@ -227,30 +279,36 @@ def refusal(answers: Mapping[str, object]) -> str:
 
 
 def message(lines: list[str]) -> str:
-    return "\n".join([REFUSAL, *lines]) if lines else ""
+    return "\n".join([HEADING, *lines]) if lines else ""
 
 
 def problems(answers: Mapping[str, object]) -> list[str]:
     """Return a line for each bad answer: the question, the answer, what is wrong, what is accepted, what to type.
 
-    Questions without a rule are passed over, as are those that an older set of answers lacks.
+    Questions without a rule are passed over, as are those that an older set of answers lacks, and a module path that is
+    bad for the service name at its end, which nobody typed twice.
     """
-    return [line for question in RULES if question in answers and (line := problem(question, answers[question]))]
+    bad = {name: why for name in RULES if name in answers and (why := advice(name, answers[name]))}
+    if "service_name" in bad and str(answers.get("module_path")).endswith(f"/{answers['service_name']}"):
+        bad.pop("module_path", None)
+    return [f"{question}={shown(str(answers[question]))}: {why}" for question, why in bad.items()]
 
 
-def problem(question: str, answer: object) -> str | None:
-    """Return the line for one answer, None where it is good or its question has no rule."""
+def advice(question: str, answer: object) -> str | None:
+    """Return what is wrong with an answer, what is accepted and what to type; None where it is good or has no rule."""
     rule = RULES.get(question)
     if rule is None:
         return None
-    if not isinstance(answer, str):
-        reason: str | None = f"it is of type {type(answer).__name__}, not text"
-    else:
-        reason = rule.refusal(answer)
-    if reason is None:
+    why_not = rule.why_not(answer) if isinstance(answer, str) else f"it is of type {type(answer).__name__}, not text"
+    if why_not is None:
         return None
-    text = str(answer)
-    return f"{question}={shown(text)}: {reason}. Accepted: {rule.accepted}. Try: {rule.suggestion(text)}"
+    return f"{why_not}. Accepted: {rule.accepted}. Try: {suggestion(question, answer)}"
+
+
+def suggestion(question: str, answer: object) -> str:
+    """Return what was probably meant: without what arrow keys send where nothing edits the line."""
+    typed = re.sub(r"\x1b\[[0-9;]*[A-Za-z~]", "", str(answer)[:1000])
+    return RULES[question].suggestion(typed)
 
 
 def shown(text: str) -> str:

@@ -45,8 +45,10 @@ def main() -> int:
     answers = chosen_answers()
     for path in not_chosen(answers):
         remove(path)
-    if sys.stdin.isatty() and "_commit" not in answers:  # cruft, which sets it, also bakes where nobody will look
-        print(next_steps(os.getcwd()))
+    is_person_there = sys.stdin is not None and sys.stdin.isatty()
+    if is_person_there and "_commit" not in answers:  # cruft, which sets it, also bakes where nobody will look
+        encoding = sys.stdout.encoding
+        print(next_steps(os.getcwd()).encode(encoding, "backslashreplace").decode(encoding))
     return 0
 
 

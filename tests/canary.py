@@ -38,6 +38,7 @@ CANARIES: list[tuple[str, str, Callable[[str], object]]] = [
     ('"""+str(__import__("os").mkdir("canary"))+"""', 'text = """{}"""', run_by_python),
     ("{{ cycler.__init__.__globals__.os.mkdir('canary') }}", "{}", run_by_jinja),
     ("{% if cycler.__init__.__globals__.os.mkdir('canary') %}{% endif %}", "{}", run_by_jinja),
+    ("{{ cycler.__init__.__globals__.os.mkdir('canary') }}{# cookiecutter #}", "{}", run_by_jinja),
     ("!!python/object/apply:os.mkdir [canary]", "text: {}", yaml.unsafe_load),
 ]
 

@@ -123,3 +123,11 @@ def test_the_image_is_built_as_the_binary_is_and_says_how_it_runs(bake: Bake, ba
 
 def test_agents_read_forty_lines_at_most(default: Baked) -> None:
     assert len(default.read("AGENTS.md").splitlines()) <= 40
+
+
+@pytest.mark.parametrize(
+    ("path", "source"), [("a.b/orders/v2", "https://a.b/orders"), ("orders", None), ("team/orders", None)]
+)
+def test_the_image_names_the_repository_of_a_module_that_has_one(bake: Bake, path: str, source: str | None) -> None:
+    named = re.search(r'image\.source="(.*)"', bake(module_path=path).read("Dockerfile"))
+    assert (named and named[1]) == source

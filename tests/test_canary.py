@@ -22,6 +22,13 @@ def test_a_canary_sings_where_it_is_run(
     assert sung(tmp_path)
 
 
+@pytest.mark.parametrize("text", ["{{cookiecutter.service_name}}", "{% cookiecutter", "a {# cookiecutter #} b"])
+def test_what_looks_like_the_template_comes_out_as_it_was_typed(tmp_path: Path, text: str) -> None:
+    told = cookiecutter(tmp_path, "--no-input", f"description={text}")
+    assert told.returncode == 0, told.stderr
+    assert f'"{text}"' in (tmp_path / "my-service/main.go").read_text()
+
+
 @each_canary
 def test_no_canary_sings_in_a_bake_or_in_the_service(
     tmp_path: Path, text: str, careless: str, run: Callable[[str], object]

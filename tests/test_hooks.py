@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import pytest
 from conftest import TEMPLATE, questions
@@ -51,6 +52,20 @@ def test_what_was_not_chosen_is_removed(post_gen: ModuleType, tmp_path: Path, mo
     for _ in range(2):  # again does no harm
         assert post_gen.main() == 0
         assert {path.name for path in tmp_path.iterdir()} == {"warm", "yellow.txt"}
+
+
+def test_the_next_steps_never_fail_a_bake(
+    post_gen: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    (tmp_path / "größe").mkdir()
+    monkeypatch.chdir(tmp_path / "größe")
+    monkeypatch.setattr(post_gen, "chosen_answers", lambda: {"license": "MIT"})
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True))
+    monkeypatch.setattr("sys.stdout", told)
+    assert post_gen.main() == 0
+    told.seek(0)
+    assert r"gr\xf6\xdfe is ready" in told.read()
 
 
 def test_the_table_names_real_choices_and_real_files(post_gen: ModuleType) -> None:

@@ -57,7 +57,7 @@ def some(strategy: st.SearchStrategy[Example], number: int) -> list[Example]:
 
 
 def accepted(question: str, texts: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
-    return texts.filter(lambda text: RULES[question].refusal(text) is None)
+    return texts.filter(lambda text: RULES[question].why_not(text) is None)
 
 
 # What means something to Jinja, Go, YAML, Docker, a shell, make or Markdown.
@@ -208,7 +208,7 @@ def test_every_refused_set_leaves_nothing(tmp_path: Path) -> None:
     @many(EXAMPLES // 20)
     @given(st.sampled_from(sorted(RULES)), ANY_TEXT)
     def holds(question: str, answer: str) -> None:
-        assume(RULES[question].refusal(answer))
+        assume(RULES[question].why_not(answer))
         with pytest.raises(SystemExit) as refused:
             cookiecutter(str(TEMPLATE), no_input=True, output_dir=str(tmp_path), extra_context={question: answer})
         assert f"{question}=" in str(refused.value)
@@ -231,7 +231,7 @@ def test_the_gate_refuses_exactly_what_a_rule_refuses() -> None:
     @many(EXAMPLES // 10)
     @given(st.sampled_from(sorted(RULES)), ANY_TEXT)
     def holds(question: str, answer: str) -> None:
-        assert asked(question, answer) == (None if RULES[question].refusal(answer) else answer)
+        assert asked(question, answer) == (None if RULES[question].why_not(answer) else answer)
 
     holds()
 
@@ -240,7 +240,7 @@ def test_every_suggestion_is_accepted() -> None:
     @many()
     @given(st.sampled_from(sorted(RULES)), ANY_TEXT)
     def holds(question: str, answer: str) -> None:
-        assert RULES[question].refusal(RULES[question].suggestion(answer)) is None
+        assert RULES[question].why_not(RULES[question].suggestion(answer)) is None
 
     holds()
 
@@ -256,4 +256,4 @@ def test_go_mod_init_agrees_on_module_paths(tmp_path: Path) -> None:
         takes.append(done.returncode == 0)
     for path, taken in zip(paths, takes, strict=True):
         if path[0] != "." and not re.search("vendor|(^|/)[-~+]", path):  # some of these are taken, but do not build
-            assert (RULES["module_path"].refusal(path) is None) == taken, path
+            assert (RULES["module_path"].why_not(path) is None) == taken, path

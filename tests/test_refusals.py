@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from canary import sung
 from conftest import TEMPLATE
 from pytest_cookies.plugin import Cookies
 from test_house import tracked
@@ -26,16 +27,14 @@ def cookiecutter(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 def assert_refused(told: subprocess.CompletedProcess[str], folder: Path, *words: str) -> None:
     """Assert that the folder is empty, the exit status 1, and the message short and with these words."""
     assert (told.returncode, told.stdout) == (1, "")
-    for word in (rules.REFUSAL, *words):
+    for word in (rules.HEADING, *words):
         assert word in told.stderr
     assert "Traceback" not in told.stderr
     assert list(folder.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["Order API", "a/b", "../x", "/tmp/x", "C:\\x", ".", "", "vendor"])
-def test_nothing_is_left_of_a_bad_name(tmp_path: Path, name: str) -> None:
-    folder = tmp_path / "in"
-    folder.mkdir()
+def test_nothing_is_left_of_a_bad_name(tmp_path: Path, folder: Path, name: str) -> None:
     told = cookiecutter(folder, "--no-input", f"service_name={name}")
     assert_refused(told, folder, f"service_name={name!r}: ", rules.RULES["service_name"].accepted)
     assert list(tmp_path.iterdir()) == [folder]
@@ -62,19 +61,36 @@ def test_pytest_cookies_sees_the_message(cookies: Cookies) -> None:
         {"service_name": "../x"},
         {"license": "GPL"},
         {"base_image": "nope"},
+        {"servicename": "x"},
     ],
 )
-def test_a_replayed_answer_is_refused_too(tmp_path: Path, bad: dict[str, str]) -> None:
+def test_a_replayed_answer_is_refused_too(tmp_path: Path, folder: Path, bad: dict[str, str]) -> None:
     assert cookiecutter(tmp_path, "--no-input", "-o", str(tmp_path / "good")).returncode == 0
     replay = Path(os.environ["COOKIECUTTER_CONFIG"]).parent / f"replay_dir/{TEMPLATE.name}.json"
     context = json.loads(replay.read_text())
     context["cookiecutter"].update(bad)
     (tmp_path / "bad.json").write_text(json.dumps(context))
-    folder = tmp_path / "in"
-    folder.mkdir()
     told = cookiecutter(folder, "--replay-file", str(tmp_path / "bad.json"))
-    assert_refused(told, folder, *(f"{name}={answer!r}: " for name, answer in bad.items()))
+    assert_refused(told, folder, *bad)
     assert {path.name for path in tmp_path.iterdir()} == {"good", "bad.json", "in"}
+
+
+def test_a_replay_written_by_hand_is_checked_too(tmp_path: Path, folder: Path) -> None:
+    answers = {name: rule.suggestion("") for name, rule in rules.RULES.items()}
+    choices = {"base_image": "alpine", "license": "MIT"}
+    for name, answer in {"good": "8080", "bad": "80"}.items():
+        replay = {"cookiecutter": {**answers, **choices, "http_port": answer}}
+        (tmp_path / f"{name}.json").write_text(json.dumps(replay))
+    assert_refused(cookiecutter(folder, "--replay-file", str(tmp_path / "bad.json")), folder, "http_port='80'")
+    assert cookiecutter(folder, "--replay-file", str(tmp_path / "good.json")).returncode == 0
+
+
+def test_without_standard_input_it_is_the_same(tmp_path: Path) -> None:
+    command = f"{sys.executable} -m cookiecutter '{TEMPLATE}' --no-input <&-"
+    told = subprocess.run([*"sh -c".split(), f"{command} http_port=80"], cwd=tmp_path, capture_output=True, text=True)
+    assert_refused(told, tmp_path, "http_port='80'")
+    subprocess.run(["sh", "-c", command], cwd=tmp_path, check=True)
+    assert (tmp_path / "my-service/go.mod").exists()
 
 
 @pytest.mark.parametrize(
@@ -82,7 +98,37 @@ def test_a_replayed_answer_is_refused_too(tmp_path: Path, bad: dict[str, str]) -
 )
 def test_a_misspelled_question_is_refused_and_the_nearest_named(tmp_path: Path, given: str, nearest: str) -> None:
     told = cookiecutter(tmp_path, "--no-input", given)
-    assert_refused(told, tmp_path, f"{given.split('=')[0]}: there is no such question. Did you mean {nearest}?")
+    assert_refused(told, tmp_path, f"{given.split('=')[0]!r}: there is no such question. Did you mean {nearest}?")
+
+
+def test_a_name_that_is_like_no_question_gets_all_of_them(tmp_path: Path) -> None:
+    told = cookiecutter(tmp_path, "--no-input", "\x1b[2J" + "z" * 1000 + "=1")
+    assert_refused(
+        told, tmp_path, r"'\x1b[2Jzzz", "zz...: there is no such question. The questions are: service_name, "
+    )
+
+
+def test_pytest_cookies_sees_misspelled_and_bad_answers_together(cookies: Cookies) -> None:
+    result = cookies.bake(extra_context={"ownr": "@x", "service_name": "Bad_"})
+    assert "'ownr'" in str(result.exit_code)
+    assert "service_name='Bad_'" in str(result.exit_code)
+
+
+@pytest.mark.parametrize("question", rules.RULES)
+def test_an_answer_of_several_is_named(tmp_path: Path, folder: Path, question: str) -> None:
+    config = {"default_context": {"module_path": "a.b/c", question: {"a": "b"}}}
+    (tmp_path / "config.yaml").write_text(json.dumps(config))
+    told = cookiecutter(folder, "--no-input", "--config-file", str(tmp_path / "config.yaml"))
+    assert_refused(told, folder, f"{question}=", "of type dict")
+
+
+def test_a_bad_choice_in_a_config_is_refused_too(tmp_path: Path, folder: Path) -> None:
+    """Cookiecutter alone would take the default, and forget the owner."""
+    (tmp_path / "config.yaml").write_text("default_context:\n  license: GPL\n  owner: '@acme/orders'\n")
+    told = cookiecutter(folder, "--no-input", "--config-file", str(tmp_path / "config.yaml"))
+    assert told.returncode == 1
+    assert "license='GPL': there is no such choice. Accepted: proprietary, MIT, Apache-2.0" in told.stderr
+    assert list(folder.iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -93,14 +139,12 @@ def test_a_misspelled_question_is_refused_and_the_nearest_named(tmp_path: Path, 
         ("[8081, 8082]", "of type list"),
         ("{a: b}", "of type dict"),
         ("80", "out of range"),
-        ("8081.5", "not such a number"),
+        ("8081.5", "not a whole number"),
     ],
 )
-def test_the_config_of_a_user_goes_through_the_same_rules(tmp_path: Path, value: str, words: str) -> None:
+def test_the_config_of_a_user_goes_through_the_same_rules(tmp_path: Path, folder: Path, value: str, words: str) -> None:
     config = tmp_path / "config.yaml"
     config.write_text(f"default_context:\n  http_port: {value}\n  of_another_template: fine\n")
-    folder = tmp_path / "in"
-    folder.mkdir()
     told = cookiecutter(folder, "--no-input", "--config-file", str(config))
     assert_refused(told, folder, "http_port=", words)
 
@@ -109,7 +153,7 @@ def test_the_config_of_a_user_goes_through_the_same_rules(tmp_path: Path, value:
     ("given", "shown"),
     [
         ("owner=" + "x" * 1000, "owner='" + "x" * 56 + "...: it has 1000 characters."),
-        ("owner=\x1b[2J", r"owner='\x1b[2J': it has U+001B a character without a name at position 1."),
+        ("owner=\x1b[2J", r"owner='\x1b[2J': it has U+001B ESCAPE at position 1."),
         (
             "description=safe\u202egnp",
             r"description='safe\u202egnp': it has U+202E RIGHT-TO-LEFT OVERRIDE at position 5.",
@@ -131,20 +175,33 @@ def test_a_choice_that_is_not_there_is_refused_by_cookiecutter_itself(tmp_path: 
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.fixture(scope="module")
-def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def git(folder: Path, *words: str) -> str:
+    command = ["git", "-c", "user.name=Ada", "-c", "user.email=ada@example.com", *words]
+    return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout
+
+
+def commit_all(folder: Path) -> None:
+    git(folder, "init", "-q")
+    git(folder, "add", ".")
+    git(folder, "commit", "-qm", "All")
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
     """The template as a git repository with one commit, which is what cruft wants."""
-    folder = tmp_path_factory.mktemp("repository") / "template"
+    folder = tmp_path / "repository/template"
     for name in tracked():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(TEMPLATE / name, folder / name)
-    for words in (
-        ["init", "-q"],
-        ["add", "."],
-        ["-c", "user.name=A", "-c", "user.email=a@b.c", "commit", "-qm", "Template"],
-    ):
-        subprocess.run(["git", *words], cwd=folder, check=True)
+    commit_all(folder)
     return folder
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """An empty folder to bake in."""
+    (tmp_path / "in").mkdir()
+    return tmp_path / "in"
 
 
 def cruft(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -152,27 +209,54 @@ def cruft(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, stdin=subprocess.DEVNULL)
 
 
-def test_cruft_goes_through_the_same_rules(repository: Path, tmp_path: Path) -> None:
+def test_cruft_goes_through_the_same_rules(repository: Path, folder: Path) -> None:
     bad = json.dumps({"http_port": "80", "ownr": "@x"})
-    told = cruft(tmp_path, "create", str(repository), "--no-input", "--extra-context", bad)
-    assert_refused(told, tmp_path, "http_port='80': it is out of range", "ownr: there is no such question")
+    told = cruft(folder, "create", str(repository), "--no-input", "--extra-context", bad)
+    assert_refused(told, folder, "http_port='80': it is out of range", "'ownr': there is no such question")
 
 
-def test_cruft_update_goes_through_the_same_rules(repository: Path, tmp_path: Path) -> None:
-    assert cruft(tmp_path, "create", str(repository), "--no-input").returncode == 0
-    service = tmp_path / "my-service"
-    for words in (
-        ["init", "-q"],
-        ["add", "."],
-        ["-c", "user.name=A", "-c", "user.email=a@b.c", "commit", "-qm", "Bake"],
-    ):
-        subprocess.run(["git", *words], cwd=service, check=True)
-    bad = json.dumps({"http_port": "80"})
-    told = cruft(service, "update", "--skip-apply-ask", "--variables-to-update", bad)
+@pytest.fixture
+def service(repository: Path, folder: Path) -> Path:
+    """A service that cruft has made, committed."""
+    assert cruft(folder, "create", str(repository), "--no-input").returncode == 0
+    commit_all(folder / "my-service")
+    return folder / "my-service"
+
+
+def cruft_update(service: Path, **answers: str) -> subprocess.CompletedProcess[str]:
+    return cruft(service, "update", "--skip-apply-ask", "--variables-to-update", json.dumps(answers))
+
+
+def test_cruft_update_goes_through_the_same_rules(service: Path) -> None:
+    told = cruft_update(service, http_port="80")
     assert told.returncode == 1
     assert "http_port='80': it is out of range" in told.stderr
     assert "Traceback" not in told.stderr
-    assert subprocess.check_output(["git", "status", "--porcelain"], cwd=service, text=True) == ""
+    assert git(service, "status", "--porcelain") == ""
+
+
+def test_cruft_update_goes_through_the_rules_of_the_newer_version(service: Path, repository: Path) -> None:
+    """cruft loads both versions into one process, and Python alone would keep the older one."""
+    module = repository / "answers/rules.py"
+    module.write_text(module.read_text().replace("not 1024 <=", "not 4024 <="))
+    git(repository, "commit", "-qam", "Move the ports")
+    told = cruft_update(service, http_port="1024")
+    assert "http_port='1024': it is out of range" in told.stderr
+    assert git(service, "status", "--porcelain") == ""
+
+
+def test_cruft_update_never_runs_what_was_typed(service: Path, repository: Path) -> None:
+    text = "{{ cycler.__init__.__globals__.os.mkdir('canary') }}{# cookiecutter.service_name #}"
+    assert cruft_update(service, description=text).returncode == 0
+    commit_all(service)
+    with (repository / "{{cookiecutter.service_name}}/AGENTS.md").open("a") as document:
+        document.write("\nMore.\n")
+    git(repository, "commit", "-qam", "Say more")
+    assert cruft(service, "update", "--skip-apply-ask").returncode == 0
+    assert "More." in (service / "AGENTS.md").read_text()
+    assert f'summary: "{text}"' in (service / "internal/api/openapi.yaml").read_text()
+    assert json.loads((service / ".cruft.json").read_text())["context"]["cookiecutter"]["description"] == text
+    assert sung(service) == []
 
 
 @pytest.mark.parametrize(
