@@ -2,7 +2,7 @@
 PYTHON ?= python3
 PYTEST ?= -n 2
 
-.PHONY: help demo test properties bench clean
+.PHONY: help demo test properties fire bench clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -15,6 +15,9 @@ test: .venv/ready ## run every test; what needs Docker is skipped where there is
 
 properties: .venv/ready ## try 100,000 made-up sets of answers: half an hour
 	@EXAMPLES=100000 .venv/bin/python -m pytest $(PYTEST) tests/test_properties.py
+
+fire: .venv/ready ## restart behind HAProxy 50 times, ask the API 2,000 times an operation
+	@RESTARTS=50 API_EXAMPLES=2000 .venv/bin/python -m pytest $(PYTEST) tests/test_restarts.py tests/test_openapi.py tests/test_fire.py
 
 bench: .venv/ready ## measure the figures of docs/benchmarks.md and write them there
 	@.venv/bin/python -m benchmarks

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import statistics
 import subprocess
 import sys
@@ -15,10 +14,11 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from tools import toolchain
-from tools.service import Service
+from tools.service import free_port, wait_for_answer
 
 HERE = Path(__file__).resolve().parent
 TEMPLATE = HERE.parent
@@ -61,57 +61,110 @@ def bake_seconds(folder: Path, template: Path) -> float:
     return seconds(lambda: bake(target, template))
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
-
-
 @contextmanager
-def serving(port: int, *command: str | Path, **variables: str) -> Iterator[None]:
+def serving(port: int, *command: str | Path, **variables: str) -> Iterator[subprocess.Popen[bytes]]:
     """Run a server that throws its log away, from the moment that it listens."""
     process = subprocess.Popen(command, env=variables, stdout=subprocess.DEVNULL)
     try:
         wait_for_answer(port)
-        yield
+        yield process
     finally:
         process.kill()
         process.wait()
 
 
-def wait_for_answer(port: int) -> None:
-    """Ask for /livez until it is answered with 200, without a pause."""
-    deadline = time.perf_counter() + 10
-    while time.perf_counter() < deadline:
-        try:
-            with socket.create_connection(("127.0.0.1", port)) as connection:
-                connection.sendall(b"GET /livez HTTP/1.1\r\nHost: test\r\n\r\n")
-                if connection.recv(15).startswith(b"HTTP/1.1 200"):
-                    return
-        except ConnectionError:
-            pass
-    sys.exit(f"nothing answers on port {port}")
+@dataclass(frozen=True)
+class Load:
+    """What clients saw of the answers with one status: how many a second, and their latencies in microseconds."""
+
+    rate: float
+    p50: float
+    p99: float
+    p999: float
 
 
-def throughput(service: Path, folder: Path, rounds: int = 7) -> tuple[float, float, float]:
-    """Return the ratio, and both figures in requests per second: medians of rounds taken in turn."""
+def median_load(loads: list[Load]) -> Load:
+    return Load(*(statistics.median(values) for values in zip(*map(astuple, loads), strict=True)))
+
+
+def go_programs(folder: Path) -> None:
+    """Build the bare handler and the load generator into the folder."""
     for name in ("bare", "load"):
         run("go", "build", "-ldflags", "-s -w", "-o", folder / name, f"./{name}", cwd=HERE)
-    bare, full = free_port(), free_port()
+
+
+def load(folder: Path, port: int, path: str, connections: int, *words: str) -> dict[str, Load]:
+    """Ask a server on that port for a while. Return what was seen of 200 ("ok") and of 503 ("refused")."""
+    command: list[str | Path] = [
+        folder / "load",
+        "-address",
+        f"127.0.0.1:{port}",
+        "-path",
+        path,
+        "-connections",
+        str(connections),
+    ]
+    told = json.loads(run(*command, *words, cwd=folder))
+    return {name: Load(**values) for name, values in told.items()}
+
+
+CONNECTIONS = (1, 8, 64, 512)
+SERVERS = ("service", "bare", "bare without limits")
+
+
+def throughput(service: Path, folder: Path, rounds: int = 7) -> dict[tuple[str, int], list[Load]]:
+    """Return what clients saw of each server by number of connections, a round after the other, the servers in turn."""
+    ports = {name: free_port() for name in SERVERS}
     path = "/version"
-    with serving(full, service / "bin/service", PORT=str(full), ADMIN_ADDR=""):
-        with urllib.request.urlopen(f"http://127.0.0.1:{full}{path}", timeout=5) as answer:
+    with serving(ports["service"], service / "bin/service", PORT=str(ports["service"]), ADMIN_ADDR=""):
+        with urllib.request.urlopen(f"http://127.0.0.1:{ports['service']}{path}", timeout=5) as answer:
             body = answer.read().decode()
-        with serving(bare, folder / "bare", f"127.0.0.1:{bare}", body):
+        limited, unlimited = (
+            [folder / "bare", "-address", f"127.0.0.1:{ports[name]}", "-body", body] for name in SERVERS[1:]
+        )
+        with serving(ports["bare"], *limited), serving(ports["bare without limits"], *unlimited, "-no-limits"):
+            seen: dict[tuple[str, int], list[Load]] = {}
+            for connections in CONNECTIONS:
+                one_round(folder, ports, path, connections)  # warms up
+                for _ in range(rounds):
+                    for name, told in one_round(folder, ports, path, connections).items():
+                        seen.setdefault((name, connections), []).append(told)
+    return seen
 
-            def load(port: int) -> float:
-                return float(run(folder / "load", "-address", f"127.0.0.1:{port}", "-path", path, cwd=folder))
 
-            load(bare)
-            load(full)
-            pairs = [(load(full), load(bare)) for _ in range(rounds)]
-    ratios, full_rates, bare_rates = ([f / b for f, b in pairs], [f for f, _ in pairs], [b for _, b in pairs])
-    return statistics.median(ratios), statistics.median(full_rates), statistics.median(bare_rates)
+def one_round(folder: Path, ports: dict[str, int], path: str, connections: int) -> dict[str, Load]:
+    return {name: load(folder, port, path, connections, "-duration", "1s")["ok"] for name, port in ports.items()}
+
+
+def ratio(seen: dict[tuple[str, int], list[Load]], connections: int) -> float:
+    """Return the throughput of the service over that of the bare handler: the median over the rounds."""
+    pairs = zip(seen["service", connections], seen["bare", connections], strict=True)
+    return statistics.median(service.rate / bare.rate for service, bare in pairs)
+
+
+SLOW_ROUTE = """	mux.HandleFunc("GET /slow", func(w http.ResponseWriter, _ *http.Request) {
+		time.Sleep(20 * time.Millisecond)
+		respond(w, http.StatusOK, "done")
+	})
+"""
+
+
+def overload(folder: Path) -> tuple[dict[str, Load], dict[str, Load]]:
+    """Return what clients see at half of the capacity, and at ten times it.
+
+    A route that takes 20 ms and MAX_IN_FLIGHT=16 make a capacity of 800 requests a second.
+    """
+    (folder / "slow").mkdir()
+    service = bake(folder / "slow")
+    routes = service / "internal/api/routes.go"
+    code = routes.read_text().replace('\t"net/http"\n', '\t"net/http"\n\t"time"\n', 1)
+    routes.write_text(code.replace("\tmux.HandleFunc(", SLOW_ROUTE + "\tmux.HandleFunc(", 1))
+    run("make", "build", "VERSION=1.2.3", cwd=service)
+    port = free_port()
+    with serving(port, service / "bin/service", PORT=str(port), ADMIN_ADDR="", MAX_IN_FLIGHT="16"):
+        usual = load(folder, port, "/slow", 16, "-rate", "400", "-duration", "5s")
+        ten_times = load(folder, port, "/slow", 320, "-rate", "8000", "-duration", "5s")
+    return usual, ten_times
 
 
 def allocations(service: Path) -> int:
@@ -135,14 +188,19 @@ def milliseconds_to_first_answer(service: Path, rounds: int = 25) -> float:
     return statistics.median(once() for _ in range(rounds))
 
 
-def idle_mebibytes(service: Path) -> float:
-    """Return the resident memory of a service that nobody asks (Linux)."""
-    with Service(service / "bin/service") as running:
-        running.address()
+def mebibytes(service: Path, folder: Path) -> tuple[float, float]:
+    """Return the resident memory of a service that nobody asks, and the most of one under load (Linux)."""
+    port = free_port()
+    with serving(port, service / "bin/service", PORT=str(port), ADMIN_ADDR="") as process:
         time.sleep(1)
-        status = Path(f"/proc/{running.process.pid}/status").read_text()
-    found = re.search(r"^VmRSS:\s+(\d+) kB$", status, re.MULTILINE)
-    return int(found[1]) / 1024 if found else 0.0
+        idle = kibibytes(process.pid, "VmRSS")
+        load(folder, port, "/version", 64, "-duration", "5s")
+        return idle / 1024, kibibytes(process.pid, "VmHWM") / 1024
+
+
+def kibibytes(pid: int, field: str) -> int:
+    found = re.search(rf"^{field}:\s+(\d+) kB$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    return int(found[1]) if found else 0
 
 
 def image_over_its_base(service: Path, folder: Path) -> tuple[int, int]:
@@ -175,17 +233,17 @@ def rebuild(service: Path, rounds: int = 3) -> tuple[float, float]:
     return statistics.median(own), statistics.median(other)
 
 
-def bake_over_empty(folder: Path, rounds: int = 15) -> tuple[float, int]:
-    """Return the ratio of a bake to that of a template with one empty file, and the number of files of a service."""
+def bake_over_empty(folder: Path, rounds: int = 15) -> tuple[float, float, int]:
+    """Return the ratio of a bake to that of a template with one empty file, its seconds, and the files of a service."""
     empty = folder / "empty-template"
     (empty / "{{cookiecutter.name}}").mkdir(parents=True)
     (empty / "{{cookiecutter.name}}/file").touch()
     (empty / "cookiecutter.json").write_text('{"name": "empty"}')
 
-    ratio = statistics.median(bake_seconds(folder, TEMPLATE) / bake_seconds(folder, empty) for _ in range(rounds))
+    pairs = [(bake_seconds(folder, TEMPLATE), bake_seconds(folder, empty)) for _ in range(rounds)]
     service = bake(Path(tempfile.mkdtemp(dir=folder)))
     files = sum(1 for path in service.rglob("*") if path.is_file())
-    return ratio, files
+    return statistics.median(own / other for own, other in pairs), statistics.median(own for own, _ in pairs), files
 
 
 def milliseconds_of_checking(folder: Path, rounds: int = 15) -> float:

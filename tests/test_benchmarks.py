@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 import subprocess
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from conftest import TEMPLATE, Baked, go_environment
 from test_documents import rows
 
 from benchmarks import figures
+from benchmarks.chart import bars
 from tools.service import Service
 
 MEASURED = {
@@ -50,25 +52,23 @@ def test_an_idle_service_takes_little_memory(service: Service) -> None:
 
 
 def test_the_load_generator_counts_answers(service: Service, tmp_path: Path) -> None:
-    subprocess.run(
-        ["go", "build", "-o", tmp_path / "load", "./load"], cwd=figures.HERE, env=go_environment(), check=True
-    )
-    host, port = service.address()
-    load: list[str | Path] = [
-        tmp_path / "load",
-        "-address",
-        f"{host}:{port}",
-        "-path",
-        "/version",
-        "-duration",
-        "200ms",
-        "-connections",
-        "4",
-    ]
-    assert int(subprocess.check_output(load)) > 0
+    figures.go_programs(tmp_path)
+    told = figures.load(tmp_path, service.address()[1], "/version", 4, "-duration", "200ms")
+    assert told["ok"].rate > 0
+    assert 0 < told["ok"].p50 <= told["ok"].p99 <= told["ok"].p999
+    assert told["refused"].rate == 0
+    service.stop()
     logged = [line for line in service.lines if line["msg"] == "request"]
     assert len(logged) > 0
     assert {line["status"] for line in logged} == {200}
+
+
+def test_the_chart_has_a_bar_for_each_figure_to_scale() -> None:
+    chart = ElementTree.fromstring(bars("Title", ["1", "2"], {"a": [1000.0, 500.0], "b": [250.0, 0.0]}))
+    rectangles = [shape for shape in chart if shape.tag.endswith("rect") and shape.get("width") != "10"]
+    heights = [float(shape.attrib["height"]) for shape in rectangles]
+    assert [height / heights[0] for height in heights] == [1, 0.5, 0.25, 0]
+    assert {"Title", "a", "b", "1", "2", "1.0k", "500"} <= {shape.text for shape in chart}
 
 
 def test_the_programs_are_formatted_and_vetted() -> None:

@@ -70,7 +70,7 @@ def test_its_code_reads_in_one_sitting(default: Baked) -> None:
     code = {
         name: default.read(name) for name in default.files() if name.endswith(".go") and not name.endswith("_test.go")
     }
-    assert sum(len(text.splitlines()) for text in code.values()) <= 1200
+    assert sum(len(text.splitlines()) for text in code.values()) <= 1350
     for name, text in code.items():
         for function in re.findall(r"^func .*?^\}", text, re.MULTILINE | re.DOTALL):
             assert len(function.splitlines()) <= 60, f"{name}: {function.splitlines()[0]}"

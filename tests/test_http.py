@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -81,6 +79,9 @@ def test_the_example_can_be_deleted_in_a_minute(bake: Bake) -> None:
     routes = service.path / "internal/api/routes.go"
     kept = [line for line in routes.read_text().splitlines(keepends=True) if "greet" not in line]
     routes.write_text("".join(kept))
+    description = service.path / "internal/api/openapi.yaml"
+    described = re.sub(r"^  /v1/greetings:\n(    .*\n|\n)+", "", description.read_text(), flags=re.MULTILINE)
+    description.write_text(described)
     service.run("gofmt", "-l", ".")
     service.run("go", "vet", "./...")
     service.make("test")
@@ -358,30 +359,11 @@ def test_slow_and_idle_connections_are_closed(binary: Path, limit: str) -> None:
         assert wire.is_closed(connection, 10)
 
 
-@contextmanager
-def asking_all_the_while(service: Service) -> Iterator[list[int]]:
-    """Be another client, and note the statuses it gets."""
-    statuses: list[int] = []
-    stop = threading.Event()
-
-    def ask() -> None:
-        while not stop.is_set():
-            statuses.append(wire.ask(service.address(), "GET", "/version").status)
-
-    thread = threading.Thread(target=ask)
-    thread.start()
-    try:
-        yield statuses
-    finally:
-        stop.set()
-        thread.join()
-
-
 @pytest.mark.contract("slow header, slow body, slow reader")
 def test_slow_clients_are_cut_off_and_others_do_not_notice(faulty_binary: Path) -> None:
     with (
         Service(faulty_binary, READ_TIMEOUT="600ms", WRITE_TIMEOUT="1s") as service,
-        asking_all_the_while(service) as statuses,
+        wire.asking_all_the_while(service.address()) as statuses,
         wire.connect(service.address()) as body,
         wire.connect(service.address()) as reader,
     ):

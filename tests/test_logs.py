@@ -6,13 +6,16 @@ import json
 import re
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import pytest
 import wire
 from conftest import Baked
 
-from tools.service import Service
+from tools.service import Service, free_port, wait_for_answer
 
 
 @pytest.mark.contract("request line")
@@ -69,6 +72,76 @@ def test_any_other_request_id_is_replaced(service: Service, sent: str) -> None:
     given = answer.headers["X-Request-ID"]
     assert re.fullmatch(r"[0-9a-f]{32}", given)
     assert answer.json()["request_id"] == given
+
+
+@contextmanager
+def logging_to(binary: Path, stdout: IO[bytes] | int | None) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """Run the service with that standard output, None for a closed one; yield the process and its port."""
+    port = free_port()
+    environment = {"PORT": str(port), "ADMIN_ADDR": ""}
+    command: list[str | Path] = [binary] if stdout is not None else ["sh", "-c", f"exec '{binary}' >&-"]
+    with subprocess.Popen(command, env=environment, stdout=stdout) as process:
+        try:
+            wait_for_answer(port)
+            yield process, port
+        finally:
+            process.kill()
+
+
+def ask_often(port: int, requests: int) -> None:
+    """Ask on one connection, without waiting for an answer before the next request; fails where one is not 200."""
+    with wire.connect(("127.0.0.1", port)) as connection:
+        for _ in range(requests // 100):
+            connection.sendall(wire.request("GET", "/version") * 100)
+            received = b""
+            while received.count(b"HTTP/1.1 200 OK") < 100 or not received.endswith(b"}"):
+                received += connection.recv(1 << 16)
+
+
+@pytest.mark.contract("a log that is not read or cannot be written")
+@pytest.mark.parametrize("stdout", ["closed", "full"])
+def test_a_log_that_cannot_be_written_holds_nothing(binary: Path, stdout: str) -> None:
+    with (
+        Path("/dev/full").open("wb") as full,
+        logging_to(binary, full if stdout == "full" else None) as (process, port),
+    ):
+        ask_often(port, 1000)
+        process.terminate()
+        assert process.wait(5) == 0
+
+
+@pytest.mark.contract("a log that is not read or cannot be written")
+def test_a_log_reader_that_goes_away_holds_nothing(binary: Path) -> None:
+    with logging_to(binary, subprocess.PIPE) as (process, port):
+        assert process.stdout
+        process.stdout.readline()
+        process.stdout.close()
+        ask_often(port, 1000)
+        process.terminate()
+        assert process.wait(5) == 0
+
+
+@pytest.mark.contract("a log that is not read or cannot be written")
+def test_a_log_that_nobody_reads_holds_neither_requests_nor_the_stop(binary: Path) -> None:
+    with logging_to(binary, subprocess.PIPE) as (process, port):
+        ask_often(port, 10_000)  # more lines than the pipe and the service can hold
+        process.terminate()
+        assert process.wait(5) == 0
+
+
+@pytest.mark.contract("a log that is not read or cannot be written")
+def test_lines_that_were_lost_are_counted_when_somebody_reads_again(binary: Path) -> None:
+    with logging_to(binary, subprocess.PIPE) as (process, port):
+        ask_often(port, 10_000)
+        assert process.stdout
+        requests = 0
+        for text in process.stdout:
+            line = json.loads(text)
+            requests += line["msg"] == "request"
+            if line["msg"] == "log lines lost":
+                break
+        assert line["count"] > 0
+        assert requests + line["count"] == 10_000
 
 
 FORGED = '","level":"ERROR","msg":"forged'

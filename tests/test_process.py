@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import signal
 import socket
@@ -167,19 +166,6 @@ def test_no_second_signal_is_lost(binary: Path) -> None:
             service.signal(signal.SIGTERM)
             service.signal(signal.SIGINT)
             assert service.wait(5) == 1
-
-
-@pytest.mark.contract("start")
-def test_a_log_reader_that_goes_away_does_not_end_the_service(binary: Path) -> None:
-    environment = {"PORT": "0", "ADMIN_ADDR": ""}
-    process = subprocess.Popen([binary], env=environment, stdout=subprocess.PIPE)
-    assert process.stdout
-    with process.stdout as log:
-        port = int(json.loads(log.readline())["address"].rpartition(":")[2])
-    for _ in range(3):
-        assert wire.ask(("127.0.0.1", port), "GET", "/version").status == 200
-    process.terminate()
-    assert process.wait(5) == 0
 
 
 @pytest.mark.contract("image")

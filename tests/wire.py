@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
 import socket
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from email.message import Message
 from http.client import HTTPException, HTTPResponse
-from typing import Any
+from typing import Any, cast
 
 Address = tuple[str, int]
 
@@ -52,6 +56,38 @@ def ask(address: Address, method: str, path: str, body: bytes | str | None = Non
         return read_answer(connection, method)
 
 
+class Received(io.BytesIO):
+    """What came on a connection, for HTTPResponse to read one answer after the other from, as if it were a socket."""
+
+    def makefile(self, mode: str) -> Received:
+        return self
+
+    def close(self) -> None:
+        """Stay open: HTTPResponse closes what it has read an answer from, and the next one follows."""
+
+
+def exchange(address: Address, sent: bytes) -> list[Answer]:
+    """Send bytes on a connection of their own and return every answer that came before the other side closed it."""
+    with connect(address) as connection:
+        with suppress(ConnectionError):  # it may hang up before it was sent everything
+            connection.sendall(sent)
+        return answers_until_closed(connection)
+
+
+def answers_until_closed(connection: socket.socket) -> list[Answer]:
+    """Return every answer that comes before the other side closes the connection."""
+    came = Received()
+    with suppress(ConnectionResetError):
+        for part in iter(lambda: connection.recv(1 << 16), b""):
+            came.write(part)
+    length = came.tell()
+    came.seek(0)
+    answers = []
+    while came.tell() < length:
+        answers.append(read_answer(cast(socket.socket, came)))
+    return answers
+
+
 def request(method: str, path: str, body: bytes | str | None = None, *headers: str) -> bytes:
     """Return the bytes of a request; one with a body has its length, and is JSON unless a header says otherwise."""
     payload = body.encode() if isinstance(body, str) else body or b""
@@ -90,6 +126,28 @@ def is_cut(connection: socket.socket) -> bool:
     except HTTPException:
         return True
     return False
+
+
+@contextmanager
+def asking_all_the_while(address: Address, path: str = "/version") -> Iterator[list[int]]:
+    """Be another client, and note the statuses it gets; 0 where it gets no answer."""
+    statuses: list[int] = []
+    stop = threading.Event()
+
+    def keep_asking() -> None:
+        while not stop.is_set():
+            try:
+                statuses.append(ask(address, "GET", path).status)
+            except (OSError, HTTPException):
+                statuses.append(0)
+
+    thread = threading.Thread(target=keep_asking)
+    thread.start()
+    try:
+        yield statuses
+    finally:
+        stop.set()
+        thread.join()
 
 
 def wait_until_refused(address: Address, seconds: float = 10) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -94,3 +95,23 @@ class Service:
         for stream in (self.process.stdout, self.process.stderr):
             assert stream
             stream.close()
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
+
+
+def wait_for_answer(port: int) -> None:
+    """Ask for /livez until it is answered with 200, without a pause."""
+    deadline = time.perf_counter() + 10
+    while time.perf_counter() < deadline:
+        try:
+            with socket.create_connection(("127.0.0.1", port)) as connection:
+                connection.sendall(b"GET /livez HTTP/1.1\r\nHost: test\r\n\r\n")
+                if connection.recv(15).startswith(b"HTTP/1.1 200"):
+                    return
+        except ConnectionError:
+            pass
+    raise TimeoutError(f"nothing answers on port {port}")

@@ -1,20 +1,25 @@
-// The bare handler that a baked service is compared with: the same answer behind the same limits, and nothing else.
+// The bare handler that a baked service is compared with: the same answer behind the same limits, and nothing else. With
+// -no-limits, for information, not even those.
 package main
 
 import (
+	"flag"
 	"log"
 	"net/http"
-	"os"
 	"time"
 )
 
 func main() {
-	body := []byte(os.Args[2])
+	address := flag.String("address", "127.0.0.1:8080", "where to listen")
+	body := flag.String("body", "{}", "the answer")
+	noLimits := flag.Bool("no-limits", false, "set no timeouts and no limits of headers")
+	flag.Parse()
+	answer := []byte(*body)
 	server := &http.Server{
-		Addr: os.Args[1],
+		Addr: *address,
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/json")
-			_, _ = w.Write(body)
+			_, _ = w.Write(answer)
 		}),
 		ReadHeaderTimeout:   5 * time.Second,
 		ReadTimeout:         10 * time.Second,
@@ -22,6 +27,9 @@ func main() {
 		IdleTimeout:         90 * time.Second,
 		MaxHeaderBytes:      65536,
 		MaxHeaderValueCount: 100,
+	}
+	if *noLimits {
+		server = &http.Server{Addr: server.Addr, Handler: server.Handler}
 	}
 	log.Fatal(server.ListenAndServe())
 }

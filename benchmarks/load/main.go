@@ -1,89 +1,147 @@
-// A load generator: so many connections that each send the next request when the answer to the last is there. It
-// prints the number of answers per second. It speaks HTTP by hand, so that it leaves the processors to the server.
+// A load generator: so many connections that each send the next request when the answer to the last is there, or at a
+// steady rate. It prints a line of JSON: answers per second and percentiles of their latency in microseconds, for 200
+// and for 503 apart. It speaks HTTP by hand, so that it leaves the processors to the server.
 package main
 
 import (
 	"bufio"
 	"bytes"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"io"
 	"log"
 	"net"
+	"os"
+	"slices"
 	"strconv"
 	"sync"
-	"sync/atomic"
 	"time"
 )
+
+// load is what all connections do.
+type load struct {
+	address  string
+	request  []byte
+	pause    time.Duration // from one request of a connection to its next, 0 for none
+	deadline time.Time
+}
+
+// latencies are those of the answers by their status.
+type latencies map[int][]time.Duration
+
+type summary struct {
+	Rate float64 `json:"rate"`
+	P50  float64 `json:"p50"`
+	P99  float64 `json:"p99"`
+	P999 float64 `json:"p999"`
+}
 
 func main() {
 	address := flag.String("address", "127.0.0.1:8080", "where the server listens")
 	path := flag.String("path", "/", "what to ask for")
 	connections := flag.Int("connections", 64, "how many ask at once")
+	rate := flag.Int("rate", 0, "requests per second over all connections, 0 for as many as can be")
 	duration := flag.Duration("duration", 2*time.Second, "how long")
 	flag.Parse()
 
-	request := []byte("GET " + *path + " HTTP/1.1\r\nHost: " + *address + "\r\n\r\n")
-	var answers atomic.Int64
-	var asking sync.WaitGroup
+	l := load{address: *address, request: []byte("GET " + *path + " HTTP/1.1\r\nHost: " + *address + "\r\n\r\n")}
+	if *rate > 0 {
+		l.pause = time.Second * time.Duration(*connections) / time.Duration(*rate)
+	}
 	begin := time.Now()
-	for range *connections {
+	l.deadline = begin.Add(*duration)
+	all := make([]latencies, *connections)
+	var asking sync.WaitGroup
+	for i := range all {
 		asking.Go(func() {
-			n, err := ask(*address, request, begin.Add(*duration))
-			if err != nil {
+			time.Sleep(l.pause * time.Duration(i) / time.Duration(*connections)) // so that they do not ask in step
+			var err error
+			if all[i], err = l.ask(); err != nil {
 				log.Fatal(err)
 			}
-			answers.Add(n)
 		})
 	}
 	asking.Wait()
-	fmt.Printf("%.0f\n", float64(answers.Load())/time.Since(begin).Seconds())
+	report := map[string]summary{"ok": {}, "refused": {}}
+	for name, status := range map[string]int{"ok": 200, "refused": 503} {
+		report[name] = summarize(all, status, time.Since(begin))
+	}
+	if err := json.NewEncoder(os.Stdout).Encode(report); err != nil {
+		log.Fatal(err)
+	}
 }
 
-// ask sends the request on one connection until the deadline and returns the number of answers.
-func ask(address string, request []byte, deadline time.Time) (int64, error) {
-	conn, err := net.Dial("tcp", address)
+// ask sends the request on one connection until the deadline.
+func (l load) ask() (latencies, error) {
+	conn, err := net.Dial("tcp", l.address)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	defer conn.Close()
 	reader := bufio.NewReader(conn)
-	var n int64
-	for ; time.Now().Before(deadline); n++ {
-		if _, err := conn.Write(request); err != nil {
-			return n, err
+	seen := latencies{}
+	for next := time.Now(); next.Before(l.deadline); {
+		time.Sleep(time.Until(next))
+		begin := time.Now()
+		if _, err := conn.Write(l.request); err != nil {
+			return nil, err
 		}
-		if err := readAnswer(reader); err != nil {
-			return n, err
+		status, err := readAnswer(reader)
+		if err != nil {
+			return nil, err
+		}
+		seen[status] = append(seen[status], time.Since(begin))
+		next = time.Now()
+		if l.pause > 0 {
+			next = begin.Add(l.pause)
 		}
 	}
-	return n, nil
+	return seen, nil
 }
 
-// readAnswer reads one answer with a length; any other status than 200 is an error.
-func readAnswer(reader *bufio.Reader) error {
-	status, err := reader.ReadSlice('\n')
+// readAnswer reads one answer with a length and returns its status: 200 or 503, any other is an error.
+func readAnswer(reader *bufio.Reader) (int, error) {
+	line, err := reader.ReadSlice('\n')
 	if err != nil {
-		return err
+		return 0, err
 	}
-	if !bytes.HasPrefix(status, []byte("HTTP/1.1 200 ")) {
-		return fmt.Errorf("unexpected answer %q", status)
+	status := 200
+	if bytes.HasPrefix(line, []byte("HTTP/1.1 503 ")) {
+		status = 503
+	} else if !bytes.HasPrefix(line, []byte("HTTP/1.1 200 ")) {
+		return 0, fmt.Errorf("unexpected answer %q", line)
 	}
 	length := 0
 	for {
 		line, err := reader.ReadSlice('\n')
 		if err != nil {
-			return err
+			return 0, err
 		}
 		if len(line) == 2 {
 			break
 		}
 		if value, found := bytes.CutPrefix(line, []byte("Content-Length: ")); found {
 			if length, err = strconv.Atoi(string(bytes.TrimSpace(value))); err != nil {
-				return err
+				return 0, err
 			}
 		}
 	}
 	_, err = io.CopyN(io.Discard, reader, int64(length))
-	return err
+	return status, err
+}
+
+func summarize(all []latencies, status int, duration time.Duration) summary {
+	var sorted []time.Duration
+	for _, seen := range all {
+		sorted = append(sorted, seen[status]...)
+	}
+	if len(sorted) == 0 {
+		return summary{}
+	}
+	slices.Sort(sorted)
+	percentile := func(p float64) float64 {
+		return float64(sorted[int(p*float64(len(sorted)-1))].Nanoseconds()) / 1000
+	}
+	return summary{float64(len(sorted)) / duration.Seconds(), percentile(0.5), percentile(0.99), percentile(0.999)}
 }

@@ -19,7 +19,7 @@ func decode[T any](w http.ResponseWriter, r *http.Request) (T, bool) {
 	var value *T // null leaves it nil
 	mediaType, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if mediaType != "application/json" && r.ContentLength != 0 {
-		problem.Write(w, r, http.StatusUnsupportedMediaType, "The Content-Type of the body has to be application/json.")
+		problem.Refuse(w, r, http.StatusUnsupportedMediaType, "The Content-Type of the body has to be application/json.")
 		return *new(T), false
 	}
 	err := json.UnmarshalRead(r.Body, &value, json.RejectUnknownMembers(true))
@@ -61,8 +61,14 @@ func describe(err error) string {
 	return "The body could not be read to its end."
 }
 
+// maxPlace is how many bytes of a place are shown: a body can make it as long as itself.
+const maxPlace = 200
+
 // place shows a JSON pointer as the fragment of a URI, where the whole body is "#": RFC 6901, section 6.
 func place(pointer jsontext.Pointer) string {
+	if len(pointer) > maxPlace {
+		pointer = pointer[:maxPlace] + "..."
+	}
 	return "#" + (&url.URL{Fragment: string(pointer)}).EscapedFragment()
 }
 

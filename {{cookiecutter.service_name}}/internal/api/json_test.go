@@ -26,6 +26,14 @@ func decodeOrder(contentType string, body io.Reader) *httptest.ResponseRecorder 
 	return w
 }
 
+func TestALongPlaceIsCut(t *testing.T) {
+	t.Parallel()
+	answer := decodeOrder("application/json", strings.NewReader(`{"`+strings.Repeat("x", 10*maxPlace)+`":1}`))
+	if answer.Code != http.StatusBadRequest || answer.Body.Len() > 3*maxPlace {
+		t.Errorf("status %d with %d bytes, want 400 with at most %d", answer.Code, answer.Body.Len(), 3*maxPlace)
+	}
+}
+
 func TestDecode(t *testing.T) {
 	t.Parallel()
 	const jsonType = "application/json"

@@ -32,7 +32,7 @@ func LimitInFlight(limit int) func(http.Handler) http.Handler {
 			defer inFlight.Add(-1)
 			if n > int64(limit) {
 				w.Header().Set("Retry-After", "1")
-				problem.Write(w, r, http.StatusServiceUnavailable, "The service is busy. Try again.")
+				problem.Refuse(w, r, http.StatusServiceUnavailable, "The service is busy. Try again.")
 				return
 			}
 			next.ServeHTTP(w, r)
@@ -40,12 +40,25 @@ func LimitInFlight(limit int) func(http.Handler) http.Handler {
 	}
 }
 
+// RefuseOtherTargets refuses with 400 what is meant for a proxy or a whole server and not for a path. A mux would answer
+// it in plain text.
+func RefuseOtherTargets(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodConnect || r.RequestURI == "*" {
+			w.Header().Set("Connection", "close") // who knows what follows
+			problem.Write(w, r, http.StatusBadRequest, "The target of the request has to be a path.")
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
 // RefuseCrossOrigin refuses with 403 what a page of another site makes a browser send. Clients that are not browsers
 // are not affected: https://pkg.go.dev/net/http#CrossOriginProtection.
 func RefuseCrossOrigin() func(http.Handler) http.Handler {
 	protection := http.NewCrossOriginProtection()
 	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		problem.Write(w, r, http.StatusForbidden, "Requests from the pages of another origin are refused.")
+		problem.Refuse(w, r, http.StatusForbidden, "Requests from the pages of another origin are refused.")
 	}))
 	return protection.Handler
 }

@@ -1,6 +1,7 @@
 package middleware
 
 import (
+	"bufio"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -84,6 +85,27 @@ func TestPanicReleasesItsPlace(t *testing.T) {
 			}()
 			handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
 		}()
+	}
+}
+
+func TestRefuseOtherTargets(t *testing.T) {
+	t.Parallel()
+	handler := RefuseOtherTargets(http.HandlerFunc(respondOK))
+	for target, want := range map[string]int{
+		"GET /x":            http.StatusOK,
+		"GET http://test/x": http.StatusOK,
+		"GET *":             http.StatusBadRequest,
+		"CONNECT test:443":  http.StatusBadRequest,
+	} {
+		r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(target + " HTTP/1.1\r\nHost: test\r\n\r\n")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		recorder := httptest.NewRecorder()
+		handler.ServeHTTP(recorder, r)
+		if recorder.Code != want {
+			t.Errorf("%s gets %d, want %d", target, recorder.Code, want)
+		}
 	}
 }
 

@@ -28,6 +28,9 @@ func Observe(logger *slog.Logger, draining func() bool) func(http.Handler) http.
 				draining:       draining,
 			}
 			e.setHeaders()
+			if !r.ProtoAtLeast(1, 1) { // whose Transfer-Encoding http.Server ignores: what follows may be its body
+				e.Header().Set("Connection", "close")
+			}
 			r = r.WithContext(e)
 			defer e.end(r, logger)
 			next.ServeHTTP(e, r)

@@ -5,6 +5,7 @@ import (
 	"encoding/json/v2"
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -216,6 +217,19 @@ func TestWriterKeepsItsOtherAbilities(t *testing.T) {
 			t.Errorf("SetReadDeadline() = %v", err)
 		}
 	}, httptest.NewRequest("GET", "/", nil))
+}
+
+func TestHTTP10GetsOneAnswerAConnection(t *testing.T) {
+	t.Parallel()
+	for minor, want := range map[int]string{0: "close", 1: ""} {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.ProtoMinor = minor
+		recorder := httptest.NewRecorder()
+		Observe(slog.New(slog.DiscardHandler), func() bool { return false })(http.HandlerFunc(respondOK)).ServeHTTP(recorder, r)
+		if got := recorder.Header().Get("Connection"); got != want {
+			t.Errorf("HTTP/1.%d: Connection = %q, want %q", minor, got, want)
+		}
+	}
 }
 
 func TestHijackedConnectionIsLoggedAsSwitched(t *testing.T) {

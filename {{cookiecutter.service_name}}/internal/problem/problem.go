@@ -49,10 +49,18 @@ func Write(w http.ResponseWriter, r *http.Request, status int, detail string, fi
 	_, _ = w.Write(body)
 }
 
-// BodyTooLarge answers r with 413 and closes the connection, since the rest of the body is on it.
+// Refuse answers r with a problem before its body was read. Where there is one, that closes the connection: http.Server
+// would otherwise wait for the body before it sends the answer, and a slow client could make it wait for long.
+func Refuse(w http.ResponseWriter, r *http.Request, status int, detail string) {
+	if r.ContentLength != 0 {
+		w.Header().Set("Connection", "close")
+	}
+	Write(w, r, status, detail)
+}
+
+// BodyTooLarge answers r with 413.
 func BodyTooLarge(w http.ResponseWriter, r *http.Request, limit int64) {
-	w.Header().Set("Connection", "close")
-	Write(w, r, http.StatusRequestEntityTooLarge, fmt.Sprintf("The body is larger than %d bytes.", limit))
+	Refuse(w, r, http.StatusRequestEntityTooLarge, fmt.Sprintf("The body is larger than %d bytes.", limit))
 }
 
 // Unmatched answers what no route took: 405 with Allow where one would take the path with another method, else 404.
@@ -68,10 +76,10 @@ func Unmatched(mux *http.ServeMux) http.HandlerFunc {
 			}
 		}
 		if len(allowed) == 0 {
-			Write(w, r, http.StatusNotFound, "There is nothing at this path.")
+			Refuse(w, r, http.StatusNotFound, "There is nothing at this path.")
 			return
 		}
 		w.Header().Set("Allow", strings.Join(allowed, ", "))
-		Write(w, r, http.StatusMethodNotAllowed, "This path does not take the method "+r.Method+".")
+		Refuse(w, r, http.StatusMethodNotAllowed, "This path takes other methods.")
 	}
 }

@@ -3,6 +3,7 @@ package problem
 import (
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 )
 
@@ -43,5 +44,16 @@ func TestEveryMethodCanBeAllowed(t *testing.T) {
 	mux.ServeHTTP(recorder, httptest.NewRequest("GET", "/thing", nil))
 	if got, want := recorder.Header().Get("Allow"), "PUT, PATCH, DELETE"; got != want {
 		t.Errorf("Allow = %q, want %q", got, want)
+	}
+}
+
+func TestRefuseClosesTheConnectionWhereABodyIsOnItsWay(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]string{"": "", "x": "close"} {
+		recorder := httptest.NewRecorder()
+		Refuse(recorder, httptest.NewRequest("POST", "/", strings.NewReader(body)), http.StatusNotFound, "Not here.")
+		if got := recorder.Header().Get("Connection"); got != want || recorder.Code != http.StatusNotFound {
+			t.Errorf("a body of %q: status %d, Connection = %q, want 404 and %q", body, recorder.Code, got, want)
+		}
 	}
 }
