@@ -20,6 +20,7 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Mapping, MutableMapping
+from functools import cache
 from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,7 @@ def wrapped(text: str) -> str:
     return textwrap.fill(text, columns, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
 
 
+@cache
 def template_file() -> dict[str, Any]:
     """Return what cookiecutter.json says."""
     questions: dict[str, Any] = json.loads(QUESTIONS.read_text(encoding="utf-8"))

@@ -64,6 +64,7 @@ def with_go(folder: Path, service: Path, seen: dict[tuple[str, int], list[figure
         "≤ 10 ms",
         f"{figures.milliseconds_to_first_answer(service):.1f} ms",
     )
+    yield "stop when idle", "≤ 100 ms", f"{figures.milliseconds_to_stop(service):.0f} ms"
     idle, loaded = figures.mebibytes(service, folder)
     yield "memory idle (RSS)", "≤ 20 MiB", f"{idle:.1f} MiB, {loaded:.1f} MiB under load"
     yield "stripped binary", "≤ 7.6 MB", f"{(service / 'bin/service').stat().st_size / 1e6:.2f} MB"

@@ -188,6 +188,18 @@ def milliseconds_to_first_answer(service: Path, rounds: int = 25) -> float:
     return statistics.median(once() for _ in range(rounds))
 
 
+def milliseconds_to_stop(service: Path, rounds: int = 15) -> float:
+    """Return the time from SIGTERM to the end of a process that nobody asks."""
+
+    def once() -> float:
+        port = free_port()
+        with serving(port, service / "bin/service", PORT=str(port), ADMIN_ADDR="") as process:
+            process.terminate()
+            return seconds(process.wait) * 1000
+
+    return statistics.median(once() for _ in range(rounds))
+
+
 def mebibytes(service: Path, folder: Path) -> tuple[float, float]:
     """Return the resident memory of a service that nobody asks, and the most of one under load (Linux)."""
     port = free_port()

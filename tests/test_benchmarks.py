@@ -22,6 +22,7 @@ MEASURED = {
 
 @pytest.mark.contract("throughput, full chain with the access log ÷ bare handler with the same timeouts")
 @pytest.mark.contract("start to first 200, process spawn included")
+@pytest.mark.contract("stop when idle")
 @pytest.mark.contract("docker build after one changed line ÷ plain two-stage build")
 @pytest.mark.contract("checking the answers, of a bake")
 @pytest.mark.contract("bake ÷ an empty template's, F files in the service")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -36,3 +37,16 @@ def test_no_file_knows_this_machine() -> None:
     for name in tracked():
         found = machine.search((TEMPLATE / name).read_text(encoding="utf-8"))
         assert not found, f"{name} has {found[0]}"
+
+
+def test_what_has_no_jinja_is_copied_and_not_rendered() -> None:
+    """A bake is a tenth faster for it."""
+    service = TEMPLATE / "{{cookiecutter.service_name}}"
+    files = [path.relative_to(TEMPLATE) for path in map(TEMPLATE.__truediv__, tracked()) if service in path.parents]
+    without_jinja = [
+        str(file.relative_to(service.name))
+        for file in files
+        if not re.search(r"\{[{%#]", (TEMPLATE / file).read_text(encoding="utf-8"))
+    ]
+    context = json.loads((TEMPLATE / "cookiecutter.json").read_text(encoding="utf-8"))
+    assert context["_copy_without_render"] == sorted(without_jinja)
