@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from cookiecutter.main import cookiecutter
@@ -51,7 +52,7 @@ def missing_engine() -> str:
     return "" if buildx.returncode == 0 or os.environ.get("DOCKER_BUILDKIT") == "1" else "it has no BuildKit"
 
 
-def skip(reason: str) -> None:
+def skip(reason: str) -> NoReturn:
     """Skip the test on a user's machine; in CI fail, since there whatever is needed has to be there."""
     if os.environ.get("CI") == "true":
         pytest.fail(reason)
