@@ -1,6 +1,6 @@
 # Commands of the template. "make" alone lists them.
 PYTHON ?= python3
-PYTEST ?= -n 2
+PYTEST ?= -n 2 --dist worksteal
 
 .PHONY: help demo test properties fire bench clean
 
@@ -13,7 +13,7 @@ demo: .venv/ready ## bake a service, build it, run it, show its answers
 test: .venv/ready ## run every test; what needs Docker is skipped where there is none
 	@.venv/bin/python -m pytest $(PYTEST)
 
-properties: .venv/ready ## try 100,000 made-up sets of answers: half an hour
+properties: .venv/ready ## try 100,000 made-up sets of answers: forty minutes
 	@EXAMPLES=100000 .venv/bin/python -m pytest $(PYTEST) tests/test_properties.py
 
 fire: .venv/ready ## restart behind HAProxy 50 times, ask the API 2,000 times an operation

@@ -31,15 +31,16 @@ STANDARD_LIBRARY = frozenset(
 ORDINARY_FORMATS = frozenset("\u200c\u200d\u200e\u200f\u061c")
 
 # What nobody sees: blank letters, and what Unicode calls Default_Ignorable_Code_Point, in some of which whole
-# sentences can be hidden from people, but not from programs.
-BLANKS = re.compile(
+# sentences can be hidden from people, but not from programs. (Most answers need neither this pattern nor the next: they
+# are compiled where one does.)
+BLANKS = (
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\u2800\u3164\ufe00-\ufe0f\uffa0\ufff0-\ufff8\ufffc"
     "\U00013430-\U0001343f\U00016fe4\U0001d159\U000e0000-\U000e0fff]"
 )
 
 # Where some of those are ordinary: one that chooses the form of the character before it, and the flag of a region, such
 # as Scotland, which is a black flag and the region's name in tags.
-ORDINARY_SEQUENCES = re.compile(
+ORDINARY_SEQUENCES = (
     "[^\\s\ufe00-\ufe0f\u180b-\u180f\U000e0100-\U000e01ef][\ufe00-\ufe0f]"
     "|[\u1820-\u18aa][\u180b-\u180d\u180f]"
     "|[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff][\U000e0100-\U000e01ef]"
@@ -108,7 +109,8 @@ def suggest_service_name(text: str) -> str:
 
 
 def why_not_description(text: str) -> str | None:
-    for position, character in enumerate(ORDINARY_SEQUENCES.sub(lambda found: "x" * len(found[0]), text), start=1):
+    seen = text if text.isascii() else re.sub(ORDINARY_SEQUENCES, lambda found: "x" * len(found[0]), text)
+    for position, character in enumerate(seen, start=1):
         if _is_invisible(character):
             return _named(character, position)
     if not any(
@@ -125,10 +127,12 @@ def _is_invisible(character: str) -> bool:
 
     Characters that this Python's Unicode does not know yet are accepted: else answers would depend on the machine.
     """
+    if character.isascii():
+        return not character.isprintable()
     category = unicodedata.category(character)
     noncharacter = category == "Cn" and (ord(character) & 0xFFFE == 0xFFFE or 0xFDD0 <= ord(character) <= 0xFDEF)
     misleading = category == "Cf" and character not in ORDINARY_FORMATS
-    return noncharacter or misleading or bool(BLANKS.match(character)) or category in {"Cc", "Co", "Cs", "Zl", "Zp"}
+    return noncharacter or misleading or bool(re.match(BLANKS, character)) or category in {"Cc", "Co", "Cs", "Zl", "Zp"}
 
 
 def suggest_description(text: str) -> str:
