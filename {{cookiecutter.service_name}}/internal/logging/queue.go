@@ -26,11 +26,10 @@ type queue struct {
 
 // Start returns a logger like that of [New] whose lines a goroutine writes to w, and a function that waits until they
 // are written. Lines that nobody reads are dropped in the end, and a line says how many.
-func Start(w io.Writer, level slog.Level, format string) (logger *slog.Logger, flush func()) {
+func Start(w io.Writer, level slog.Level, format string) (*slog.Logger, func()) {
 	q := &queue{wake: make(chan struct{}, 1), end: make(chan struct{}), ended: make(chan struct{})}
-	logger = New(q, level, format)
-	go q.writeTo(w, logger)
-	return logger, q.flush
+	go q.writeTo(w, New(w, level, format))
+	return New(q, level, format), q.flush
 }
 
 func (q *queue) Write(line []byte) (int, error) {
@@ -48,6 +47,7 @@ func (q *queue) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
+// writeTo writes what waits until flush. It has a logger of its own, since a full queue has no place for its line.
 func (q *queue) writeTo(w io.Writer, logger *slog.Logger) {
 	defer close(q.ended)
 	var batch []byte
