@@ -109,8 +109,7 @@ def suggest_service_name(text: str) -> str:
 
 
 def why_not_description(text: str) -> str | None:
-    seen = text if text.isascii() else re.sub(ORDINARY_SEQUENCES, lambda found: "x" * len(found[0]), text)
-    for position, character in enumerate(seen, start=1):
+    for position, character in enumerate(_without_ordinary_sequences(text), start=1):
         if _is_invisible(character):
             return _named(character, position)
     if not any(
@@ -120,6 +119,11 @@ def why_not_description(text: str) -> str | None:
     if len(text) > 200:
         return _counted(text)
     return None
+
+
+def _without_ordinary_sequences(text: str) -> str:
+    """Return a text of the same length with an x for each character of those."""
+    return text if text.isascii() else re.sub(ORDINARY_SEQUENCES, lambda found: "x" * len(found[0]), text)
 
 
 def _is_invisible(character: str) -> bool:
@@ -136,8 +140,10 @@ def _is_invisible(character: str) -> bool:
 
 
 def suggest_description(text: str) -> str:
-    visible = "".join(" " if c.isspace() else c for c in text if c.isspace() or why_not_description(c) is None)
-    return " ".join(visible.split())[:200].rstrip() or "A Go service."
+    shown = zip(text, _without_ordinary_sequences(text), strict=True)
+    visible = "".join(" " if c.isspace() else c for c, plain in shown if c.isspace() or not _is_invisible(plain))
+    shortened = " ".join(visible.split())[:200].rstrip()
+    return shortened if why_not_description(shortened) is None else "A Go service."
 
 
 @printable_ascii

@@ -13,7 +13,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
@@ -109,26 +109,28 @@ def load(folder: Path, port: int, path: str, connections: int, *words: str) -> d
 
 
 CONNECTIONS = (1, 8, 64, 512)
-SERVERS = ("service", "bare", "bare without limits")
+SERVERS = ("service", "service with GOMEMLIMIT", "bare", "bare without limits")
 
 
 def throughput(service: Path, folder: Path, rounds: int = 7) -> dict[tuple[str, int], list[Load]]:
     """Return what clients saw of each server by number of connections, a round after the other, the servers in turn."""
     ports = {name: free_port() for name in SERVERS}
     path = "/version"
-    with serving(ports["service"], service / "bin/service", PORT=str(ports["service"]), ADMIN_ADDR=""):
+    with ExitStack() as running:
+        for name, limit in (("service", {}), ("service with GOMEMLIMIT", {"GOMEMLIMIT": "1GiB"})):
+            variables = {"PORT": str(ports[name]), "ADMIN_ADDR": "", **limit}
+            running.enter_context(serving(ports[name], service / "bin/service", **variables))
         with urllib.request.urlopen(f"http://127.0.0.1:{ports['service']}{path}", timeout=5) as answer:
             body = answer.read().decode()
-        limited, unlimited = (
-            [folder / "bare", "-address", f"127.0.0.1:{ports[name]}", "-body", body] for name in SERVERS[1:]
-        )
-        with serving(ports["bare"], *limited), serving(ports["bare without limits"], *unlimited, "-no-limits"):
-            seen: dict[tuple[str, int], list[Load]] = {}
-            for connections in CONNECTIONS:
-                one_round(folder, ports, path, connections)  # warms up
-                for _ in range(rounds):
-                    for name, told in one_round(folder, ports, path, connections).items():
-                        seen.setdefault((name, connections), []).append(told)
+        for name, words in (("bare", []), ("bare without limits", ["-no-limits"])):
+            command = [folder / "bare", "-address", f"127.0.0.1:{ports[name]}", "-body", body, *words]
+            running.enter_context(serving(ports[name], *command))
+        seen: dict[tuple[str, int], list[Load]] = {}
+        for connections in CONNECTIONS:
+            one_round(folder, ports, path, connections)  # warms up
+            for _ in range(rounds):
+                for name, told in one_round(folder, ports, path, connections).items():
+                    seen.setdefault((name, connections), []).append(told)
     return seen
 
 

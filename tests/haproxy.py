@@ -50,7 +50,7 @@ class UnavailableError(Exception):
 def command() -> list[str]:
     """Return the words that start HAProxy: the machine's own, else the one of the Debian package, kept in .venv.
 
-    Raises UnavailableError. The system stays as it is: nothing is installed.
+    Raises UnavailableError. Nothing is installed.
     """
     search = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin"])  # where not every user's PATH leads
     if installed := shutil.which("haproxy", path=search):

@@ -127,9 +127,9 @@ REQUEST_LINES: dict[str, Exchange] = {
     "absolute form": (get(b"http://other/version"), [200], OPEN),
     "absolute form without a path": (get(b"http://other"), [307], OPEN),
     "absolute form with half an address": (get(b"http://[::1/version"), [400], CLOSED),
-    "asterisk form": (asking(b"OPTIONS", b"*"), [200], OPEN),
+    "asterisk form": (asking(b"OPTIONS", b"*"), [400], CLOSED),
     "asterisk form with a body": (
-        message(b"OPTIONS * HTTP/1.1", b"Host: test", b"Content-Length: 14", body=GREETING), [200], OPEN,
+        message(b"OPTIONS * HTTP/1.1", b"Host: test", b"Content-Length: 14", body=GREETING), [400], CLOSED,
     ),
     "asterisk form for GET": (get(b"*"), [400], CLOSED),
     "no slash": (get(b"version"), [400], CLOSED),
@@ -389,6 +389,13 @@ def live_heap(service: Service) -> int:
     return int(wire.ask(service.address("ADMIN_ADDR"), "GET", "/debug/vars").json()["memstats"]["HeapAlloc"])
 
 
+def wait_until_live_heap_is(service: Service, most: int) -> None:
+    deadline = time.monotonic() + 10
+    while (now := live_heap(service)) > most:
+        assert time.monotonic() < deadline, f"{now} bytes in use, not {most}"
+        time.sleep(0.05)
+
+
 @pytest.mark.contract("slow header, slow body, slow reader")
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="no /proc")
 def test_attacks_leave_nothing_behind_and_others_do_not_notice(binary: Path) -> None:
@@ -405,4 +412,4 @@ def test_attacks_leave_nothing_behind_and_others_do_not_notice(binary: Path) -> 
                 everything(service.address())
         assert set(statuses) == {200}
         wait_until_it_holds(service, held)
-        assert live_heap(service) < heap + (512 << 10)
+        wait_until_live_heap_is(service, heap + (512 << 10))

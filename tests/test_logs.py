@@ -54,8 +54,9 @@ def test_text_is_for_people(binary: Path) -> None:
     environment = {"PORT": "0", "ADMIN_ADDR": "", "LOG_FORMAT": "text"}
     with subprocess.Popen([binary], env=environment, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
-        assert re.match(r"time=\S+ level=INFO msg=listening address=\S+", process.stdout.readline())
+        first = process.stdout.readline()
         process.terminate()
+    assert re.match(r"time=\S+ level=INFO msg=listening address=\S+", first)
 
 
 @pytest.mark.contract("`X-Request-ID`")
@@ -178,6 +179,7 @@ def test_nothing_a_client_sends_forges_a_line(service: Service, method: str, tar
 )
 def test_operators_see_profiles_and_counters(service: Service, path: str) -> None:
     assert wire.ask(service.address("ADMIN_ADDR"), "GET", path).status == 200
+    assert service.wait_for(lambda line: line["msg"] == "request")["route"].startswith("GET /debug/")
     assert wire.ask(service.address("PORT"), "GET", path).status == 404
 
 

@@ -100,6 +100,7 @@ def test_a_suggestion_passes_its_own_rule(question: str, answer: str) -> None:
         ("service_name", "x" * 41, "x" * 40),
         ("service_name", "orders\x1b[D\x1b[D", "orders"),
         ("description", "two\nlines", "two lines"),
+        ("description", "हिन्दी\nसेवा ❤\ufe0f cafe\u0301", "हिन्दी सेवा ❤\ufe0f cafe\u0301"),
         ("description", "seen\U000e0101\U000e0102\ufe0f", "seen"),
         ("module_path", "https://github.com/acme/orders.git", "github.com/acme/orders"),
         ("module_path", "HTTPS://github.com/acme/orders/tree/main/x", "github.com/acme/orders"),

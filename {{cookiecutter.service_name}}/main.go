@@ -117,7 +117,11 @@ func serve(ctx context.Context, cfg config.Config, info build.Info, stdout, stde
 	}
 	servers := []*httpserver.Server{server}
 	if cfg.AdminAddr != "" {
-		handler := middleware.Chain(admin.Routes(ctx), middleware.Observe(logger, draining), middleware.RefuseOtherTargets)
+		handler := middleware.Chain(admin.Routes(ctx),
+			middleware.Observe(logger, draining),
+			middleware.RefuseOtherTargets,
+			middleware.NoteRoute,
+		)
 		server, err := httpserver.Listen("ADMIN_ADDR", cfg.AdminAddr, handler, cfg, logger)
 		if err != nil {
 			return fail(stderr, exitFailure, fmt.Errorf("%s: %w", service, err))
@@ -145,9 +149,10 @@ func serve(ctx context.Context, cfg config.Config, info build.Info, stdout, stde
 	return exitOK
 }
 
-// spareHeap lets that much garbage gather between two collections: they go by the size of the heap, and the heap of a
-// small service is so small that under load it would be collected dozens of times a second. It is never touched, so the
-// system gives it no memory. GOMEMLIMIT, where it is set, counts it all the same, and so there is none.
+// spareHeap lets that much more garbage gather between two collections: they go by the size of the heap, and the heap of
+// a small service is so small that under load it would be collected dozens of times a second. It is never touched, so
+// that the system gives it no memory, but it heads every heap profile. GOMEMLIMIT counts it all the same: where that is
+// set, there is none.
 func spareHeap() []byte {
 	if debug.SetMemoryLimit(-1) < math.MaxInt64 {
 		return nil

@@ -63,9 +63,10 @@ func main() {
 		})
 	}
 	asking.Wait()
+	took := time.Since(begin)
 	report := map[string]summary{"ok": {}, "refused": {}}
 	for name, status := range map[string]int{"ok": 200, "refused": 503} {
-		report[name] = summarize(all, status, time.Since(begin))
+		report[name] = summarize(all, status, took)
 	}
 	if err := json.NewEncoder(os.Stdout).Encode(report); err != nil {
 		log.Fatal(err)
@@ -81,9 +82,8 @@ func (l load) ask() (latencies, error) {
 	defer conn.Close()
 	reader := bufio.NewReader(conn)
 	seen := latencies{}
-	for next := time.Now(); next.Before(l.deadline); {
-		time.Sleep(time.Until(next))
-		begin := time.Now()
+	for begin := time.Now(); begin.Before(l.deadline); {
+		time.Sleep(time.Until(begin))
 		if _, err := conn.Write(l.request); err != nil {
 			return nil, err
 		}
@@ -92,9 +92,10 @@ func (l load) ask() (latencies, error) {
 			return nil, err
 		}
 		seen[status] = append(seen[status], time.Since(begin))
-		next = time.Now()
 		if l.pause > 0 {
-			next = begin.Add(l.pause)
+			begin = begin.Add(l.pause) // the time it should be sent, however late that is: else waiting would not count
+		} else {
+			begin = time.Now()
 		}
 	}
 	return seen, nil

@@ -37,8 +37,7 @@ func refuse(w http.ResponseWriter, r *http.Request, err error) {
 		return
 	}
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		w.Header().Set("Connection", "close")
-		problem.Write(w, r, http.StatusRequestTimeout, "The body did not arrive in time.")
+		problem.Refuse(w, r, http.StatusRequestTimeout, "The body did not arrive in time.")
 		return
 	}
 	problem.Write(w, r, http.StatusBadRequest, describe(err))

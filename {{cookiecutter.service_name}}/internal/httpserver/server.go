@@ -59,6 +59,7 @@ func newServer(variable string, listener net.Listener, handler http.Handler, cfg
 		ConnContext:         s.connections.opened,
 		ConnState:           s.connections.changed,
 	}
+	s.http.DisableGeneralOptionsHandler = true // it would answer "OPTIONS *" before any middleware
 	return s
 }
 
@@ -75,7 +76,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	}
 	s.logger.Info("draining", "address", s.Addr, "reason", context.Cause(ctx))
 	select {
-	case <-failed: //nolint:errcheck // the shutdown tells
+	case <-failed: //nolint:errcheck // it stops anyway
 	case <-time.After(s.cfg.ShutdownDelay):
 	}
 	return s.shutdown()

@@ -25,10 +25,10 @@ type queue struct {
 }
 
 // Start returns a logger like that of [New] whose lines a goroutine writes to w, and a function that waits until they
-// are written. Lines that nobody reads are dropped in the end, and a line says how many.
+// are written, lastLines at most. Lines that nobody reads are dropped in the end, and a line says how many.
 func Start(w io.Writer, level slog.Level, format string) (*slog.Logger, func()) {
 	q := &queue{wake: make(chan struct{}, 1), end: make(chan struct{}), ended: make(chan struct{})}
-	go q.writeTo(w, New(w, level, format))
+	go q.writeTo(w, New(w, slog.LevelInfo, format))
 	return New(q, level, format), q.flush
 }
 
@@ -47,7 +47,7 @@ func (q *queue) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// writeTo writes what waits until flush. It has a logger of its own, since a full queue has no place for its line.
+// writeTo writes what waits until flush. Its own logger goes around the queue, which has no place for its line when full.
 func (q *queue) writeTo(w io.Writer, logger *slog.Logger) {
 	defer close(q.ended)
 	var batch []byte

@@ -166,11 +166,15 @@ func TestLimitBody(t *testing.T) {
 }
 
 func BenchmarkChain(b *testing.B) {
+	logger, flush := logging.Start(io.Discard, 0, "json")
+	defer flush()
 	handler := Chain(http.HandlerFunc(respondOK),
-		Observe(logging.New(io.Discard, 0, "json"), func() bool { return false }),
+		Observe(logger, func() bool { return false }),
+		RefuseOtherTargets,
 		LimitInFlight(1024),
 		RefuseCrossOrigin(),
 		LimitBody(1<<20),
+		NoteRoute,
 	)
 	r := httptest.NewRequest("GET", "/", nil)
 	w := discard{}

@@ -27,10 +27,7 @@ func Observe(logger *slog.Logger, draining func() bool) func(http.Handler) http.
 				start:          time.Now(),
 				draining:       draining,
 			}
-			e.setHeaders()
-			if !r.ProtoAtLeast(1, 1) { // whose Transfer-Encoding http.Server ignores: what follows may be its body
-				e.Header().Set("Connection", "close")
-			}
+			e.setHeaders(r)
 			r = r.WithContext(e)
 			defer e.end(r, logger)
 			next.ServeHTTP(e, r)
@@ -82,9 +79,12 @@ func NoteRoute(mux http.Handler) http.Handler {
 }
 
 // setHeaders sets what every answer has. It goes around Header.Set, which would allocate.
-func (e *exchange) setHeaders() {
+func (e *exchange) setHeaders(r *http.Request) {
 	e.Header()[requestid.Header] = e.id[:]
 	e.Header()["X-Content-Type-Options"] = nosniff
+	if !r.ProtoAtLeast(1, 1) { // whose Transfer-Encoding http.Server ignores: what follows may be its body
+		e.Header().Set("Connection", "close")
+	}
 }
 
 // WriteHeader notes the status. It comes with every answer, if only from end.
@@ -92,7 +92,7 @@ func (e *exchange) WriteHeader(status int) {
 	final := status >= http.StatusOK && status <= 999 || status == http.StatusSwitchingProtocols
 	if e.status == 0 && final {
 		e.status = status
-		if e.draining() {
+		if e.draining() && status != http.StatusSwitchingProtocols {
 			e.Header().Set("Connection", "close")
 		}
 	}
@@ -151,7 +151,7 @@ func (e *exchange) end(r *http.Request, logger *slog.Logger) {
 		panic(http.ErrAbortHandler)
 	case failure != nil:
 		clear(e.Header())
-		e.setHeaders()
+		e.setHeaders(r)
 		problem.Write(e, r, http.StatusInternalServerError, "The service failed. Its log has the request's id.")
 	default:
 		e.implicitOK()

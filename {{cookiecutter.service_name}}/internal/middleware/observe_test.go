@@ -221,14 +221,31 @@ func TestWriterKeepsItsOtherAbilities(t *testing.T) {
 
 func TestHTTP10GetsOneAnswerAConnection(t *testing.T) {
 	t.Parallel()
+	handlers := []http.HandlerFunc{respondOK, func(http.ResponseWriter, *http.Request) { panic("boom") }}
 	for minor, want := range map[int]string{0: "close", 1: ""} {
-		r := httptest.NewRequest("GET", "/", nil)
-		r.ProtoMinor = minor
-		recorder := httptest.NewRecorder()
-		Observe(slog.New(slog.DiscardHandler), func() bool { return false })(http.HandlerFunc(respondOK)).ServeHTTP(recorder, r)
-		if got := recorder.Header().Get("Connection"); got != want {
-			t.Errorf("HTTP/1.%d: Connection = %q, want %q", minor, got, want)
+		for _, handler := range handlers {
+			r := httptest.NewRequest("GET", "/", nil)
+			r.ProtoMinor = minor
+			recorder := httptest.NewRecorder()
+			Observe(slog.New(slog.DiscardHandler), func() bool { return false })(handler).ServeHTTP(recorder, r)
+			if got := recorder.Header().Get("Connection"); got != want {
+				t.Errorf("HTTP/1.%d: Connection = %q, want %q", minor, got, want)
+			}
 		}
+	}
+}
+
+func TestAnUpgradeWhileDrainingStaysOne(t *testing.T) {
+	t.Parallel()
+	recorder := httptest.NewRecorder()
+	Observe(slog.New(slog.DiscardHandler), func() bool { return true })(
+		http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Connection", "Upgrade")
+			w.WriteHeader(http.StatusSwitchingProtocols)
+		}),
+	).ServeHTTP(recorder, httptest.NewRequest("GET", "/", nil))
+	if got, want := recorder.Header().Get("Connection"), "Upgrade"; got != want {
+		t.Errorf("Connection = %q, want %q", got, want)
 	}
 }
 
