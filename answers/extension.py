@@ -204,4 +204,6 @@ class Answers(Extension):
             return source
         if is_an_answer(source):
             return "{{ " + json.dumps(source, ensure_ascii=False) + " }}"
+        if "| ask_again" in source and not is_person_there():
+            return ""  # compiling the question for nobody, again and again, would take as long as all else here
         return "{{ cookiecutter | refuse_bad }}" + source if source == FOLDER else source

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-COLORS = ("#2f81f7", "#1a7f37", "#8b949e", "#d29922")
+COLORS = ("#2f81f7", "#8b949e", "#d29922")
 WIDTH, HEIGHT, BASE, TOP = 760, 300, 250, 60
 
 

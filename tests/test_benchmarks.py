@@ -19,21 +19,6 @@ TABLE = rows((TEMPLATE / "docs/benchmarks.md").read_text(encoding="utf-8"), "| f
 MEASURED = {figure: measured for figure, _, measured in TABLE}
 
 
-def number(text: str) -> float:
-    """Return the number that a text begins with, be it 1/20."""
-    found = re.match(r"(?:1/)?([0-9.]+)", text)
-    assert found, text
-    return 1 / float(found[1]) if text.startswith("1/") else float(found[1])
-
-
-@pytest.mark.parametrize(("figure", "bar", "measured"), TABLE, ids=[figure for figure, _, _ in TABLE])
-def test_what_was_measured_reaches_its_bar(figure: str, bar: str, measured: str) -> None:
-    """Where the bar is a number. The others are in words: with the number of files, with the size of the binary."""
-    if found := re.fullmatch(r"([≤≥]) ((?:1/)?[0-9.]+)(?: (?:ms|MiB|MB))?", bar):
-        reached = number(measured) <= number(found[2]) * 1.0001
-        assert reached if found[1] == "≤" else number(measured) >= number(found[2])
-
-
 @pytest.mark.contract("throughput, full chain with the access log ÷ bare handler with the same timeouts")
 @pytest.mark.contract("start to first 200, process spawn included")
 @pytest.mark.contract("stop when idle")

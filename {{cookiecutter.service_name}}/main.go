@@ -8,11 +8,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"math"
 	"os"
 	"os/signal"
-	"runtime"
-	"runtime/debug"
 	"strings"
 	"sync"
 	"syscall"
@@ -100,7 +97,6 @@ func serve(ctx context.Context, cfg config.Config, info build.Info, stdout, stde
 	draining := func() bool { return ctx.Err() != nil }
 	logger, flush := logging.Start(stdout, cfg.LogLevel, cfg.LogFormat)
 	defer flush()
-	defer runtime.KeepAlive(spareHeap())
 	slog.SetDefault(logger) // so that a handler can log with slog.ErrorContext(r.Context(), ...)
 
 	handler := middleware.Chain(api.Routes(info, draining),
@@ -147,15 +143,4 @@ func serve(ctx context.Context, cfg config.Config, info build.Info, stdout, stde
 	}
 	logger.Info("stopped")
 	return exitOK
-}
-
-// spareHeap lets that much more garbage gather between two collections: they go by the size of the heap, and the heap of
-// a small service is so small that under load it would be collected dozens of times a second. It is never touched, so
-// that the system gives it no memory, but it heads every heap profile. GOMEMLIMIT counts it all the same: where that is
-// set, there is none.
-func spareHeap() []byte {
-	if debug.SetMemoryLimit(-1) < math.MaxInt64 {
-		return nil
-	}
-	return make([]byte, 16<<20)
 }
