@@ -22,7 +22,9 @@ def test_a_canary_sings_where_it_is_run(
     assert sung(tmp_path)
 
 
-@pytest.mark.parametrize("text", ["{{cookiecutter.service_name}}", "{% cookiecutter", "a {# cookiecutter #} b", "{{ x | ask_again }}"])
+@pytest.mark.parametrize(
+    "text", ["{{cookiecutter.service_name}}", "{% cookiecutter", "a {# cookiecutter #} b", "{{ x | ask_again }}"]
+)
 def test_what_looks_like_the_template_comes_out_as_it_was_typed(tmp_path: Path, text: str) -> None:
     told = cookiecutter(tmp_path, "--no-input", f"description={text}")
     assert told.returncode == 0, told.stderr
