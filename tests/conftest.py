@@ -15,11 +15,11 @@ from typing import NoReturn
 
 import pytest
 from cookiecutter.main import cookiecutter
+from ways import TEMPLATE as TEMPLATE
+from ways import commit_all, tracked
 
 from tools import toolchain
 from tools.service import Service
-
-TEMPLATE = Path(__file__).resolve().parent.parent
 
 
 def pytest_report_header() -> list[str]:
@@ -109,6 +109,7 @@ def no_user_config(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     config = tmp_path_factory.mktemp("config") / "cookiecutter.yaml"
     folders = {name: str(config.parent / name) for name in ("cookiecutters_dir", "replay_dir")}
     config.write_text(json.dumps(folders))
+    Path(folders["cookiecutters_dir"]).mkdir()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COOKIECUTTER_CONFIG", str(config))
         yield
@@ -176,3 +177,21 @@ def port_8080(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with (shared_by_workers / "port-8080.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """The template as a git repository with one commit, which is what cruft wants."""
+    folder = tmp_path / "repository/template"
+    for name in tracked():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(TEMPLATE / name, folder / name)
+    commit_all(folder)
+    return folder
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """An empty folder to bake in."""
+    (tmp_path / "in").mkdir()
+    return tmp_path / "in"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from canary import CANARIES, sung
 from conftest import Baked
-from test_refusals import cookiecutter
+from ways import cookiecutter
 
 each_canary = pytest.mark.parametrize(("text", "careless", "run"), CANARIES, ids=[text for text, _, _ in CANARIES])
 

@@ -9,14 +9,9 @@ import sys
 
 import pytest
 from conftest import TEMPLATE
+from ways import tracked
 
 CODE = ["answers", "benchmarks", "hooks", "tests", "tools"]
-
-
-def tracked() -> list[str]:
-    """Return the files that git knows or would take, and that exist."""
-    listed = subprocess.check_output(["git", "ls-files", "-z", "-co", "--exclude-standard"], cwd=TEMPLATE, text=True)
-    return [name for name in listed.split("\0") if name and (TEMPLATE / name).is_file()]
 
 
 @pytest.mark.parametrize("tool", [["ruff", "check"], ["ruff", "format", "--check"], ["mypy"]], ids=" ".join)

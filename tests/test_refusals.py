@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,15 +12,9 @@ import pytest
 from canary import sung
 from conftest import TEMPLATE
 from pytest_cookies.plugin import Cookies
-from test_house import tracked
+from ways import commit_all, cookiecutter, cruft, git
 
 from answers import extension, rules
-
-
-def cookiecutter(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """Run cookiecutter without a person, in an empty folder."""
-    command = [sys.executable, "-m", "cookiecutter", str(TEMPLATE), *words]
-    return subprocess.run(command, cwd=folder, env=dict(os.environ), capture_output=True, text=True)
 
 
 def assert_refused(told: subprocess.CompletedProcess[str], folder: Path, *words: str) -> None:
@@ -173,40 +166,6 @@ def test_a_choice_that_is_not_there_is_refused_by_cookiecutter_itself(tmp_path: 
     assert told.returncode == 1
     assert "the choices are ['alpine', 'distroless', 'scratch']" in told.stderr
     assert list(tmp_path.iterdir()) == []
-
-
-def git(folder: Path, *words: str) -> str:
-    command = ["git", "-c", "user.name=Ada", "-c", "user.email=ada@example.com", *words]
-    return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout
-
-
-def commit_all(folder: Path) -> None:
-    git(folder, "init", "-q")
-    git(folder, "add", ".")
-    git(folder, "commit", "-qm", "All")
-
-
-@pytest.fixture
-def repository(tmp_path: Path) -> Path:
-    """The template as a git repository with one commit, which is what cruft wants."""
-    folder = tmp_path / "repository/template"
-    for name in tracked():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(TEMPLATE / name, folder / name)
-    commit_all(folder)
-    return folder
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """An empty folder to bake in."""
-    (tmp_path / "in").mkdir()
-    return tmp_path / "in"
-
-
-def cruft(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    command = [str(Path(sys.executable).parent / "cruft"), *words]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, stdin=subprocess.DEVNULL)
 
 
 def test_cruft_goes_through_the_same_rules(repository: Path, folder: Path) -> None:

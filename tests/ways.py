@@ -1,0 +1,46 @@
+"""The ways that lead from the template to a service, as people type them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+TEMPLATE = Path(__file__).resolve().parent.parent
+
+
+def tracked() -> list[str]:
+    """Return the files that git knows or would take, and that exist."""
+    listed = subprocess.check_output(["git", "ls-files", "-z", "-co", "--exclude-standard"], cwd=TEMPLATE, text=True)
+    return [name for name in listed.split("\0") if name and (TEMPLATE / name).is_file()]
+
+
+def cookiecutter(
+    folder: Path, *words: str, template: str = str(TEMPLATE), by_module: bool = True
+) -> subprocess.CompletedProcess[str]:
+    """Run Cookiecutter in a folder without a person: by "python -m cookiecutter", or by its own command."""
+    program = [sys.executable, "-m", "cookiecutter"] if by_module else [installed("cookiecutter")]
+    environment = dict(os.environ)
+    return subprocess.run([*program, template, *words], cwd=folder, env=environment, capture_output=True, text=True)
+
+
+def installed(command: str) -> str:
+    """Return the path of a command that stands beside this Python."""
+    return str(Path(sys.executable).parent / command)
+
+
+def cruft(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    command = [installed("cruft"), *words]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+
+
+def git(folder: Path, *words: str) -> str:
+    command = ["git", "-c", "user.name=Ada", "-c", "user.email=ada@example.com", *words]
+    return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout
+
+
+def commit_all(folder: Path) -> None:
+    git(folder, "init", "-q")
+    git(folder, "add", ".")
+    git(folder, "commit", "-qm", "All")
