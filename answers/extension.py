@@ -157,8 +157,9 @@ def is_an_answer(source: str) -> bool:
 
 
 def sources(package: Path) -> list[tuple[str, int, int]]:
-    """Return what tells one version of this package from another."""
-    found = [(file, file.stat()) for file in sorted(package.glob("*.py"))]
+    """Return what tells one version of this package, and of the questions, from another."""
+    files = [*sorted(package.glob("*.py")), package.parent / QUESTIONS.name]
+    found = [(file, file.stat()) for file in files]
     return [(str(file), stat.st_mtime_ns, stat.st_size) for file, stat in found]
 
 
@@ -172,7 +173,9 @@ def newer_version() -> Any:
     """
     spec = PathFinder.find_spec("answers")
     package = Path(spec.origin).resolve().parent if spec and spec.origin else PACKAGE
-    if not (package / "extension.py").exists() or sources(package) == LOADED:
+    if not all((package / name).exists() for name in ("extension.py", "../cookiecutter.json")):
+        return None  # another package of that name
+    if sources(package) == LOADED:
         return None
     shutil.rmtree(package / "__pycache__", ignore_errors=True)  # which tells versions apart by whole seconds
     for name in [name for name in sys.modules if name.split(".")[0] == "answers"]:

@@ -204,6 +204,14 @@ def test_cruft_update_goes_through_the_rules_of_the_newer_version(service: Path,
     assert git(service, "status", "--porcelain") == ""
 
 
+def test_cruft_update_knows_the_questions_of_the_newer_version(service: Path, repository: Path) -> None:
+    questions = json.loads((repository / "cookiecutter.json").read_text())
+    (repository / "cookiecutter.json").write_text(json.dumps({"team": ["one", "two"], **questions}))
+    git(repository, "commit", "-qam", "Ask for the team")
+    assert cruft_update(service, team="two").returncode == 0
+    assert json.loads((service / ".cruft.json").read_text())["context"]["cookiecutter"]["team"] == "two"
+
+
 def test_cruft_update_never_runs_what_was_typed(service: Path, repository: Path) -> None:
     text = "{{ cycler.__init__.__globals__.os.mkdir('canary') }}{# cookiecutter.service_name #}"
     assert cruft_update(service, description=text).returncode == 0
