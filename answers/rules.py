@@ -112,13 +112,17 @@ def why_not_description(text: str) -> str | None:
     for position, character in enumerate(_without_ordinary_sequences(text), start=1):
         if _is_invisible(character):
             return _named(character, position)
-    if not any(
-        unicodedata.category(c)[0] in "LNPS" or unicodedata.category(c) == "Cn" for c in text
-    ):  # marks and spaces alone show nothing
+    if not any(map(_stands_by_itself, text)):
         return "it is empty"
     if len(text) > 200:
         return _counted(text)
     return None
+
+
+def _stands_by_itself(character: str) -> bool:
+    """Report whether a character shows something without others, as spaces and marks do not."""
+    category = unicodedata.category(character)
+    return category[0] in "LNPS" or category == "Cn"
 
 
 def _without_ordinary_sequences(text: str) -> str:

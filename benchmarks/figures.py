@@ -18,7 +18,7 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from tools import toolchain
-from tools.service import free_port, wait_for_answer
+from tools.service import free_port, kibibytes, wait_for_answer
 
 HERE = Path(__file__).resolve().parent
 TEMPLATE = HERE.parent
@@ -213,11 +213,6 @@ def mebibytes(service: Path, folder: Path) -> tuple[float, float]:
         idle = kibibytes(process.pid, "VmRSS")
         load(folder, port, "/version", 64, "-duration", "5s")
         return idle / 1024, kibibytes(process.pid, "VmHWM") / 1024
-
-
-def kibibytes(pid: int, field: str) -> int:
-    found = re.search(rf"^{field}:\s+(\d+) kB$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
-    return int(found[1]) if found else 0
 
 
 def image_over_its_base(service: Path, folder: Path) -> tuple[int, int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 from pathlib import Path
 from xml.etree import ElementTree
@@ -13,7 +12,7 @@ from test_documents import rows
 
 from benchmarks import figures
 from benchmarks.chart import bars
-from tools.service import Service
+from tools.service import Service, kibibytes
 
 TABLE = rows((TEMPLATE / "docs/benchmarks.md").read_text(encoding="utf-8"), "| figure | bar | measured |")
 MEASURED = {figure: measured for figure, _, measured in TABLE}
@@ -43,12 +42,9 @@ def test_the_binary_is_small(binary: Path) -> None:
 @pytest.mark.contract("memory idle (RSS)")
 def test_an_idle_service_takes_little_memory(service: Service) -> None:
     service.address()
-    status = Path(f"/proc/{service.process.pid}/status")
-    if not status.exists():
+    if not Path("/proc/self/status").exists():
         pytest.skip("only Linux tells the memory of a process in /proc")
-    resident = re.search(r"^VmRSS:\s+(\d+) kB$", status.read_text(), re.MULTILINE)
-    assert resident
-    assert int(resident[1]) <= 20 * 1024
+    assert kibibytes(service.process.pid, "VmRSS") <= 20 * 1024
 
 
 def test_the_load_generator_counts_answers(service: Service, tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import selectors
 import shlex
 import socket
@@ -13,7 +12,7 @@ from pathlib import Path
 import pytest
 import wire
 
-from tools.service import Service
+from tools.service import Service, kibibytes
 
 GREETING = b'{"name":"Ada"}'
 
@@ -101,13 +100,6 @@ def test_it_outlives_a_lack_of_descriptors(with_few_descriptors: Path) -> None:
         assert service.stop() == 0
 
 
-def peak_memory(service: Service) -> int:
-    """Return the most that it had resident, in bytes."""
-    status = Path(f"/proc/{service.process.pid}/status").read_text()
-    (kilobytes,) = re.findall(r"^VmHWM:\s*(\d+) kB", status, re.MULTILINE)
-    return int(kilobytes) << 10
-
-
 @pytest.mark.contract("body over `MAX_BODY_BYTES`")
 @pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="no /proc")
 def test_large_bodies_stay_within_a_memory_limit(binary: Path) -> None:
@@ -115,4 +107,4 @@ def test_large_bodies_stay_within_a_memory_limit(binary: Path) -> None:
     with Service(binary, GOMEMLIMIT="24MiB", GOGC="off") as service, ThreadPoolExecutor(8) as pool:
         asked = [pool.submit(wire.ask, service.address(), "POST", "/v1/greetings", body) for _ in range(100)]
         assert {answer.result().status for answer in asked} == {422}
-        assert peak_memory(service) < 64 << 20  # 30 MiB; it would be 300 without the limit
+        assert kibibytes(service.process.pid, "VmHWM") < 64 << 10  # 30 MiB; it would be 300 without the limit

@@ -100,6 +100,12 @@ def ask_often(port: int, requests: int) -> None:
                 received += connection.recv(1 << 16)
 
 
+def stopped(process: subprocess.Popen[bytes]) -> int:
+    """Ask a process to stop and return its exit status; fails where it does not within 5 s."""
+    process.terminate()
+    return process.wait(5)
+
+
 @pytest.mark.contract("a log that is not read or cannot be written")
 @pytest.mark.parametrize("stdout", ["closed", "full"])
 def test_a_log_that_cannot_be_written_holds_nothing(binary: Path, stdout: str) -> None:
@@ -108,8 +114,7 @@ def test_a_log_that_cannot_be_written_holds_nothing(binary: Path, stdout: str) -
         logging_to(binary, full if stdout == "full" else None) as (process, port),
     ):
         ask_often(port, 1000)
-        process.terminate()
-        assert process.wait(5) == 0
+        assert stopped(process) == 0
 
 
 @pytest.mark.contract("a log that is not read or cannot be written")
@@ -119,16 +124,14 @@ def test_a_log_reader_that_goes_away_holds_nothing(binary: Path) -> None:
         process.stdout.readline()
         process.stdout.close()
         ask_often(port, 1000)
-        process.terminate()
-        assert process.wait(5) == 0
+        assert stopped(process) == 0
 
 
 @pytest.mark.contract("a log that is not read or cannot be written")
 def test_a_log_that_nobody_reads_holds_neither_requests_nor_the_stop(binary: Path) -> None:
     with logging_to(binary, subprocess.PIPE) as (process, port):
         ask_often(port, 10_000)  # more lines than the pipe and the service can hold
-        process.terminate()
-        assert process.wait(5) == 0
+        assert stopped(process) == 0
 
 
 @pytest.mark.contract("a log that is not read or cannot be written")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -115,3 +116,10 @@ def wait_for_answer(port: int) -> None:
         except ConnectionError:
             pass
     raise TimeoutError(f"nothing answers on port {port}")
+
+
+def kibibytes(pid: int, field: str) -> int:
+    """Return a field of a process's memory in KiB, such as VmRSS or VmHWM: proc(5), Linux only."""
+    status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+    (value,) = re.findall(rf"^{field}:\s+(\d+) kB$", status, re.MULTILINE)
+    return int(value)
