@@ -162,7 +162,7 @@ def overload(folder: Path) -> tuple[dict[str, Load], dict[str, Load]]:
     (folder / "slow").mkdir()
     service = bake(folder / "slow")
     routes = service / "internal/api/routes.go"
-    code = routes.read_text().replace('\t"net/http"\n', '\t"net/http"\n\t"time"\n', 1)
+    code = routes.read_text().replace('import "net/http"\n', 'import (\n\t"net/http"\n\t"time"\n)\n', 1)
     routes.write_text(code.replace("\tmux.HandleFunc(", SLOW_ROUTE + "\tmux.HandleFunc(", 1))
     run("make", "build", "VERSION=1.2.3", cwd=service)
     port = free_port()

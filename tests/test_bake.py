@@ -12,11 +12,11 @@ from conftest import CHOICES, Bake, Baked
 COMBINATIONS = [dict(zip(CHOICES, combination, strict=True)) for combination in itertools.product(*CHOICES.values())]
 
 BASE = {
-    ".dockerignore", ".editorconfig", ".gitattributes", ".gitignore", ".golangci.yml", "AGENTS.md", "CODEOWNERS",
-    "Dockerfile", "Makefile", "README.md", "go.mod", "main.go", "main_test.go",
+    ".dockerignore", ".editorconfig", ".gitattributes", ".gitignore", ".golangci.yml", ".template", "AGENTS.md",
+    "CODEOWNERS", "Dockerfile", "Makefile", "README.md", "go.mod", "main.go", "main_test.go",
     "internal/admin/admin.go", "internal/admin/admin_test.go",
     "internal/api/greetings.go", "internal/api/greetings_test.go", "internal/api/json.go", "internal/api/json_test.go",
-    "internal/api/openapi.yaml", "internal/api/routes.go", "internal/api/routes_test.go",
+    "internal/api/handler.go", "internal/api/handler_test.go", "internal/api/openapi.yaml", "internal/api/routes.go",
     "internal/build/build.go", "internal/build/build_test.go",
     "internal/config/config.go", "internal/config/config_test.go",
     "internal/health/health.go", "internal/health/health_test.go",

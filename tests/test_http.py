@@ -58,8 +58,8 @@ def test_the_description_has_every_route_and_no_other(service: Service, default:
     for path, operations in described["paths"].items():
         allowed = wire.ask(service.address(), "OPTIONS", path).headers["Allow"]
         assert {method.lower() for method in allowed.split(", ")} - {"head"} == operations.keys()
-    routes = default.read("internal/api/routes.go")
-    registered = re.findall(r"mux\.Handle(?:Func)?\(", routes)
+    code = default.read("internal/api/routes.go") + default.read("internal/api/handler.go")
+    registered = re.findall(r"mux\.Handle(?:Func)?\(", code)
     assert len(registered) == len(described["paths"]) + 1  # the last answers what no route took
 
 
@@ -255,7 +255,7 @@ def faulty_binary(bake: Bake) -> Path:
     service = bake()
     (service.path / "internal/api/faulty.go").write_text(FAULTY)
     routes = service.path / "internal/api/routes.go"
-    routes.write_text(routes.read_text().replace("	return mux\n", "	faulty(mux)\n	return mux\n"))
+    routes.write_text(routes.read_text().replace("\n}\n", "\n	faulty(mux)\n}\n"))
     return service.build()
 
 

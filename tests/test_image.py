@@ -167,7 +167,7 @@ def test_only_what_the_build_needs_reaches_the_builder(bake: Bake, engine: None)
     """A change of any other file rebuilds nothing."""
     service = bake()
     first = service.run("docker", "build", "--quiet", ".")
-    for name in ("README.md", "main_test.go", "Makefile", "notes.txt", "internal/api/routes_test.go"):
+    for name in ("README.md", "main_test.go", "Makefile", "notes.txt", "internal/api/handler_test.go"):
         with (service.path / name).open("a") as file:
             file.write("\n")
     assert service.run("docker", "build", "--quiet", ".") == first

@@ -35,6 +35,17 @@ def cruft(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, stdin=subprocess.DEVNULL)
 
 
+def published(repository: Path) -> dict[str, str]:
+    """Return the environment in which a repository of this machine stands where the template is published."""
+    address = (TEMPLATE / "{{cookiecutter.service_name}}/.template").read_text().split()[2]
+    return {
+        **os.environ,
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": f"url.{repository}.insteadOf",
+        "GIT_CONFIG_VALUE_0": address,
+    }
+
+
 def git(folder: Path, *words: str) -> str:
     command = ["git", "-c", "user.name=Ada", "-c", "user.email=ada@example.com", *words]
     return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout

@@ -99,7 +99,7 @@ func serve(ctx context.Context, cfg config.Config, info build.Info, stdout, stde
 	defer flush()
 	slog.SetDefault(logger) // so that a handler can log with slog.ErrorContext(r.Context(), ...)
 
-	handler := middleware.Chain(api.Routes(info, draining),
+	handler := middleware.Chain(api.Handler(info, draining),
 		middleware.Observe(logger, draining),
 		middleware.RefuseOtherTargets,
 		middleware.LimitInFlight(cfg.MaxInFlight),

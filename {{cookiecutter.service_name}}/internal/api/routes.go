@@ -1,46 +1,8 @@
-// Package api is what the service offers its clients.
 package api
 
-import (
-	_ "embed"
-	"net/http"
+import "net/http"
 
-	"{{ cookiecutter.module_path }}/internal/build"
-	"{{ cookiecutter.module_path }}/internal/health"
-	"{{ cookiecutter.module_path }}/internal/problem"
-)
-
-//go:embed openapi.yaml
-var openAPI []byte
-
-// Routes is every route of the service, and the one place that names them.
-func Routes(info build.Info, draining func() bool) http.Handler {
-	mux := http.NewServeMux()
+// routes is every route of this service, a line each. What all services have beside them is in handler.go.
+func routes(mux *http.ServeMux) {
 	mux.HandleFunc("POST /v1/greetings", greet)
-
-	mux.HandleFunc("GET /{$}", index(info))
-	mux.HandleFunc("GET /openapi.yaml", static("application/yaml", openAPI))
-	mux.HandleFunc("GET /version", static("application/json", mustJSON(info)))
-	mux.HandleFunc("GET /livez", health.Live)
-	mux.HandleFunc("GET /readyz", health.Ready(draining))
-	mux.HandleFunc("/", problem.Unmatched(mux))
-	return mux
-}
-
-// index answers GET / with where to read on.
-func index(info build.Info) http.HandlerFunc {
-	type index struct {
-		Service string `json:"service"`
-		Version string `json:"version"`
-		OpenAPI string `json:"openapi"`
-	}
-	return static("application/json", mustJSON(index{info.Service, info.Version, "/openapi.yaml"}))
-}
-
-// static answers with what does not change while the service runs.
-func static(contentType string, body []byte) http.HandlerFunc {
-	return func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", contentType)
-		_, _ = w.Write(body)
-	}
 }

@@ -12,8 +12,8 @@ import (
 	"{{ cookiecutter.module_path }}/internal/build"
 )
 
-func routes() http.Handler {
-	return Routes(build.Info{Service: "orders", Version: "1.2.3", Commit: "unknown", GoVersion: "go1"}, func() bool { return false })
+func handler() http.Handler {
+	return Handler(build.Info{Service: "orders", Version: "1.2.3", Commit: "unknown", GoVersion: "go1"}, func() bool { return false })
 }
 
 func TestRoutes(t *testing.T) {
@@ -42,7 +42,7 @@ func TestRoutes(t *testing.T) {
 		t.Run(test.method+" "+test.path, func(t *testing.T) {
 			t.Parallel()
 			recorder := httptest.NewRecorder()
-			routes().ServeHTTP(recorder, httptest.NewRequest(test.method, test.path, nil))
+			handler().ServeHTTP(recorder, httptest.NewRequest(test.method, test.path, nil))
 			if got := recorder.Code; got != test.status {
 				t.Errorf("status %d, want %d", got, test.status)
 			}
@@ -56,7 +56,7 @@ func TestRoutes(t *testing.T) {
 func TestMethodNotAllowedNamesTheAllowedOnes(t *testing.T) {
 	t.Parallel()
 	recorder := httptest.NewRecorder()
-	routes().ServeHTTP(recorder, httptest.NewRequest("POST", "/version", nil))
+	handler().ServeHTTP(recorder, httptest.NewRequest("POST", "/version", nil))
 	if got, want := recorder.Header().Get("Allow"), "GET, HEAD"; got != want {
 		t.Errorf("Allow = %q, want %q", got, want)
 	}
@@ -64,13 +64,15 @@ func TestMethodNotAllowedNamesTheAllowedOnes(t *testing.T) {
 
 func TestDescriptionHasTheRoutesAndNoOthers(t *testing.T) {
 	t.Parallel()
-	source, err := os.ReadFile("routes.go")
-	if err != nil {
-		t.Fatal(err)
-	}
 	var routed, described []string
-	for _, match := range regexp.MustCompile(`"([A-Z]+ /[^"]*)"`).FindAllStringSubmatch(string(source), -1) {
-		routed = append(routed, strings.TrimSuffix(match[1], "{$}"))
+	for _, name := range []string{"routes.go", "handler.go"} {
+		source, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, match := range regexp.MustCompile(`"([A-Z]+ /[^"]*)"`).FindAllStringSubmatch(string(source), -1) {
+			routed = append(routed, strings.TrimSuffix(match[1], "{$}"))
+		}
 	}
 	path := ""
 	for _, match := range regexp.MustCompile(`(?m)^  (/.*):$|^    ([a-z]+):$`).FindAllStringSubmatch(string(openAPI), -1) {
@@ -83,6 +85,6 @@ func TestDescriptionHasTheRoutesAndNoOthers(t *testing.T) {
 	slices.Sort(routed)
 	slices.Sort(described)
 	if !slices.Equal(routed, described) {
-		t.Errorf("openapi.yaml describes\n%q, routes.go has\n%q", described, routed)
+		t.Errorf("openapi.yaml describes\n%q, routes.go and handler.go have\n%q", described, routed)
 	}
 }
