@@ -1,0 +1,338 @@
+"""What teams do to their services, and what may happen to the template meanwhile."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+Change = Callable[[Path], None]
+
+
+def replace(file: Path, old: str, new: str) -> None:
+    """Replace the one place where a file has a text."""
+    text = file.read_text()
+    assert text.count(old) == 1, f"{file} has {old!r} {text.count(old)} times"
+    file.write_text(text.replace(old, new))
+
+
+def write(file: Path, text: str) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text)
+
+
+def module_of(service: Path) -> str:
+    return (service / "go.mod").read_text().split()[1]
+
+
+# What a team does to its service
+
+
+def own_routes(service: Path) -> None:
+    """Two routes, as the README says: handlers with their test, a line each, their description."""
+    write(service / "internal/api/orders.go", ORDERS)
+    write(service / "internal/api/orders_test.go", ORDERS_TEST)
+    routes = service / "internal/api/routes.go"
+    lines = '\tmux.HandleFunc("GET /v1/orders/{id}", order)\n\tmux.HandleFunc("DELETE /v1/orders/{id}", forget)\n'
+    replace(routes, "\n}\n", "\n" + lines + "}\n")
+    replace(service / "internal/api/openapi.yaml", "\npaths:\n", "\npaths:\n" + ORDERS_PATH)
+
+
+def own_package(service: Path) -> None:
+    """A package beside those of the template, and another beside internal/ which the image has to see."""
+    write(service / "internal/stock/stock.go", STOCK)
+    write(service / "internal/stock/stock_test.go", STOCK_TEST.replace("MODULE", module_of(service)))
+    write(service / "cmd/migrate/main.go", MIGRATE.replace("MODULE", module_of(service)))
+    replace(service / ".dockerignore", "!internal\n", "!internal\n!cmd\n")
+
+
+def own_make_target(service: Path) -> None:
+    write(
+        service / "team.mk", "IMAGE = registry.example.com/shop\n\nmigrate: ## move the data\n\tgo run ./cmd/migrate\n"
+    )
+
+
+def own_words(service: Path) -> None:
+    """Another README: one's own first words, another section, less of what was there."""
+    readme = service / "README.md"
+    replace(readme, "\n## Run\n", "\nAsk the shop team in #shop.\n\n## Who calls it\n\nThe till.\n\n## Run\n")
+    replace(readme, "| `POST /v1/greetings` | the example |\n", "| `POST /v1/greetings` | our first steps |\n")
+    replace(readme, "`make` alone lists all commands.", "`make` alone lists them all.")
+    replace(service / "AGENTS.md", "\n## Rules\n\n", "\n## Rules\n\n- Prices are in cents.\n")
+    replace(service / "CODEOWNERS", "\n* ", "\n/internal/stock @acme/stock\n* ")
+
+
+def own_setting(service: Path) -> None:
+    """A setting at the end of the others, with its row in the README."""
+    config = service / "internal/config/config.go"
+    replace(config, "\tShutdownTimeout time.Duration\n", "\tShutdownTimeout time.Duration\n\n\tCurrency string\n")
+    stop = re.search(r"\t\t\{\"SHUTDOWN_TIMEOUT\".*\n", config.read_text())
+    row = re.search(r"\| `SHUTDOWN_TIMEOUT` .*\n", (service / "README.md").read_text())
+    assert stop
+    assert row
+    line = '\t\t{"CURRENCY", "EUR", "what prices are in: EUR or USD", oneOf(&c.Currency, "EUR", "USD")},\n'
+    replace(config, stop[0], stop[0] + line)
+    replace(service / "README.md", row[0], row[0] + "| `CURRENCY` | `EUR` | what prices are in: EUR or USD |\n")
+
+
+def own_image(service: Path) -> None:
+    replace(service / "Dockerfile", "\nWORKDIR /app\n", "\nWORKDIR /app\nENV TZ=Europe/Berlin\n")
+
+
+def deleted_example(service: Path) -> None:
+    """As the README says: two files, a route, a path, and what the README says of them."""
+    for name in ("greetings.go", "greetings_test.go"):
+        (service / "internal/api" / name).unlink()
+    replace(service / "internal/api/routes.go", '\tmux.HandleFunc("POST /v1/greetings", greet)\n', "")
+    description = service / "internal/api/openapi.yaml"
+    described = re.sub(r"^  /v1/greetings:\n(    .*\n|\n)+", "", description.read_text(), flags=re.MULTILINE)
+    description.write_text(described)
+    readme = service / "README.md"
+    kept = [line for line in readme.read_text().splitlines(keepends=True) if "/v1/greetings" not in line]
+    readme.write_text("".join(kept))
+
+
+def renamed_module(service: Path) -> None:
+    """Everywhere, by search and replace. cruft is told of it at the update."""
+    old = module_of(service)
+    for file in service.rglob("*"):
+        if file.is_file() and ".git" not in file.parts and file.name != ".cruft.json":
+            file.write_text(file.read_text().replace(old, NEW_MODULE))
+
+
+NEW_MODULE = "git.example.com/shop/my-service"
+
+EDITS: dict[str, Change] = {
+    "own routes": own_routes,
+    "own package": own_package,
+    "own make target": own_make_target,
+    "own words": own_words,
+    "own setting": own_setting,
+    "own image": own_image,
+    "deleted example": deleted_example,
+    "renamed module": renamed_module,
+}
+
+
+def all_edits(service: Path) -> None:
+    own_words(service)  # before the example goes, of which it has something to say
+    for edit in EDITS.values():
+        if edit is not own_words:
+            edit(service)
+
+
+ORDERS = """package api
+
+import "net/http"
+
+func order(w http.ResponseWriter, r *http.Request) {
+	respond(w, http.StatusOK, map[string]string{"id": r.PathValue("id")})
+}
+
+func forget(w http.ResponseWriter, _ *http.Request) {
+	w.WriteHeader(http.StatusNoContent)
+}
+"""
+
+ORDERS_TEST = """package api
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"testing"
+)
+
+func TestOrders(t *testing.T) {
+	t.Parallel()
+	for method, status := range map[string]int{"GET": http.StatusOK, "DELETE": http.StatusNoContent} {
+		recorder := httptest.NewRecorder()
+		handler().ServeHTTP(recorder, httptest.NewRequest(method, "/v1/orders/7", nil))
+		if recorder.Code != status {
+			t.Errorf("%s answers %d, want %d", method, recorder.Code, status)
+		}
+	}
+}
+"""
+
+ORDERS_PATH = """  /v1/orders/{id}:
+    parameters:
+      - { name: id, in: path, required: true, schema: { type: string } }
+    get:
+      operationId: order
+      responses:
+        "200": { description: The order. }
+    delete:
+      operationId: forget
+      responses:
+        "204": { description: Forgotten. }
+
+"""
+
+STOCK = """// Package stock knows what there is.
+package stock
+
+// Left is how many pieces are left.
+func Left(delivered, sold int) int {
+	return delivered - sold
+}
+"""
+
+STOCK_TEST = """package stock_test
+
+import (
+	"testing"
+
+	"MODULE/internal/stock"
+)
+
+func TestLeft(t *testing.T) {
+	t.Parallel()
+	if got := stock.Left(5, 2); got != 3 {
+		t.Errorf("Left(5, 2) = %d, want 3", got)
+	}
+}
+"""
+
+MIGRATE = """// Command migrate moves the data.
+package main
+
+import (
+	"fmt"
+
+	"MODULE/internal/stock"
+)
+
+func main() {
+	fmt.Println(stock.Left(5, 2), "left to move")
+}
+"""
+
+
+# What happens to the template
+
+
+def new_file(template: Path) -> None:
+    """A package, with its line in the README: both are rendered."""
+    service = template / "{{cookiecutter.service_name}}"
+    write(service / "internal/clock/clock.go", CLOCK)
+    replace(
+        service / "README.md",
+        "  build/  requestid/\n",
+        "  clock/              the time, for {{ cookiecutter.service_name }}\n  build/  requestid/\n",
+    )
+
+
+def new_heads_and_tails(template: Path) -> None:
+    """Another first and another last line in each file that teams edit."""
+    for name, comment in HEADS_AND_TAILS.items():
+        file = template / "{{cookiecutter.service_name}}" / name
+        text = file.read_text()
+        jinja = re.match(r"(\{%-.*?-%\}\n)*", text, re.DOTALL)
+        assert jinja
+        head, body = jinja[0], text.removeprefix(jinja[0])
+        file.write_text(f"{head}{comment.format('The first line.')}\n\n{body}\n{comment.format('The last line.')}\n")
+
+
+HEADS_AND_TAILS = {
+    "Makefile": "# {}",
+    "Dockerfile": "# {}",
+    "README.md": "<!-- {} -->",
+    "AGENTS.md": "<!-- {} -->",
+    "CODEOWNERS": "# {}",
+    ".dockerignore": "# {}",
+    "internal/api/openapi.yaml": "# {}",
+    "internal/api/greetings.go": "// {}",
+    "internal/api/json.go": "// {}",
+    "internal/config/config.go": "// {}",
+    "main.go": "// {}",
+}
+
+
+def renamed_file(template: Path) -> None:
+    folder = template / "{{cookiecutter.service_name}}/internal/middleware"
+    (folder / "observe.go").rename(folder / "requests.go")
+    replace(folder / "requests.go", "package middleware\n", "package middleware // of each request\n")
+
+
+def removed_file(template: Path) -> None:
+    """One that nobody edited: what teams edited and the template removes is theirs to decide."""
+    (template / "{{cookiecutter.service_name}}/internal/admin/admin_test.go").unlink()
+    replace(template / "cookiecutter.json", '    "internal/admin/admin_test.go",\n', "")
+
+
+def new_question(template: Path) -> None:
+    """One whose default changes nothing."""
+    replace(
+        template / "cookiecutter.json",
+        '  "license": ["proprietary"',
+        '  "region": ["none", "eu"],\n  "license": ["proprietary"',
+    )
+    dockerfile = template / "{{cookiecutter.service_name}}/Dockerfile"
+    replace(
+        dockerfile,
+        "USER 65532:65532\n",
+        "{%- if cookiecutter.region != 'none' %}\nENV REGION=eu\n{%- endif %}\nUSER 65532:65532\n",
+    )
+
+
+def changed_defaults(template: Path) -> None:
+    """Those of a question, which only new services have, and of a setting, which all get."""
+    context = template / "cookiecutter.json"
+    context.write_text(json.dumps({**json.loads(context.read_text()), "http_port": "8081", "owner": "@acme/all"}))
+    service = template / "{{cookiecutter.service_name}}"
+    replace(service / "internal/config/config.go", '{"MAX_IN_FLIGHT", "1024",', '{"MAX_IN_FLIGHT", "2048",')
+    replace(service / "README.md", "| `MAX_IN_FLIGHT` | `1024` |", "| `MAX_IN_FLIGHT` | `2048` |")
+
+
+def new_setting(template: Path) -> None:
+    """Among those that belong together: the last line is the teams'."""
+    service = template / "{{cookiecutter.service_name}}"
+    config = service / "internal/config/config.go"
+    replace(config, "\tMaxInFlight       int\n", "\tMaxInFlight       int\n\tMaxURLBytes       int\n")
+    replace(
+        config,
+        '\t\t{"SHUTDOWN_DELAY"',
+        '\t\t{"MAX_URL_BYTES", "8192", "size of a URL", number(&c.MaxURLBytes, 1, 1<<16)},\n\t\t{"SHUTDOWN_DELAY"',
+    )
+    replace(
+        service / "README.md",
+        "| `SHUTDOWN_DELAY` ",
+        "| `MAX_URL_BYTES` | `8192` | size of a URL |\n| `SHUTDOWN_DELAY` ",
+    )
+
+
+def next_version(template: Path) -> None:
+    """The line that each release changes."""
+    (template / "{{cookiecutter.service_name}}/.template").write_text(
+        "go-service-template 9.9.9 https://example.com/new\n"
+    )
+
+
+CHANGES: dict[str, Change] = {
+    "new file": new_file,
+    "new heads and tails": new_heads_and_tails,
+    "renamed file": renamed_file,
+    "removed file": removed_file,
+    "new question": new_question,
+    "changed defaults": changed_defaults,
+    "new setting": new_setting,
+    "next version": next_version,
+}
+
+
+def all_changes(template: Path) -> None:
+    for change in CHANGES.values():
+        change(template)
+
+
+CLOCK = """// Package clock tells the time.
+package clock
+
+import "time"
+
+// Now is the time in UTC, as {{ cookiecutter.service_name }} shows it.
+func Now() time.Time {
+	return time.Now().UTC()
+}
+"""

@@ -1,0 +1,186 @@
+"""Updates that lose nothing: a service follows the template, whatever its team did to it and whatever has changed.
+
+A service is baked from a version, edited as a team would and updated. It then has to be, byte for byte, what the same
+edits make of a service that is baked from the newer template: nothing of either is lost, and nothing is in conflict.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import shutil
+from functools import cache
+from pathlib import Path
+
+import pytest
+from conftest import CHOICES
+from edits import CHANGES, EDITS, NEW_MODULE, Change, all_changes, all_edits
+from ways import TEMPLATE, commit_all, cookiecutter, cruft, git, tracked
+
+from tools import versions
+
+# All pairs of an edit and a change with UPDATES=all; else each edit with all changes, and each change with all edits.
+EVERY_PAIR = os.environ.get("UPDATES") == "all"
+PAIRS = (
+    list(itertools.product(EDITS, CHANGES))
+    if EVERY_PAIR
+    else [*((edit, "all changes") for edit in EDITS), *(("all edits", change) for change in CHANGES)]
+)
+OPTIONS = [dict(zip(CHOICES, chosen, strict=True)) for chosen in itertools.product(*CHOICES.values())]
+ALL_EDITS, ALL_CHANGES = {**EDITS, "all edits": all_edits}, {**CHANGES, "all changes": all_changes}
+
+
+@cache
+def released() -> dict[str, str]:
+    """Return the commits that services may have been made of: every release, and HEAD for what is new since."""
+    return {**{str(version): commit for version, commit in versions.releases(TEMPLATE).items()}, "HEAD": "HEAD"}
+
+
+@pytest.fixture
+def template(tmp_path: Path) -> Path:
+    """The template with its history, and on top of it a commit of what is in this work tree."""
+    folder = tmp_path / "template"
+    git(TEMPLATE, "clone", "-q", str(TEMPLATE), str(folder))
+    for name in git(folder, "ls-files", "-z").split("\0")[:-1]:
+        (folder / name).unlink()
+    for name in tracked():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(TEMPLATE / name, folder / name)
+    git(folder, "add", "-A")
+    git(folder, "commit", "-q", "--allow-empty", "-m", "The work tree")
+    return folder
+
+
+def commit(folder: Path, message: str) -> None:
+    git(folder, "add", "-A")
+    git(folder, "commit", "-qm", message)
+
+
+def made(template: Path, folder: Path, version: str = "HEAD", **answers: str) -> Path:
+    """Make a service of a version by cruft, and commit it untouched."""
+    words = ["--no-input", "--checkout", git(template, "rev-parse", version).strip(), "--output-dir", str(folder)]
+    told = cruft(folder, "create", str(template), *words, "--extra-context", json.dumps(answers))
+    assert told.returncode == 0, told.stderr
+    commit_all(folder / "my-service")
+    return folder / "my-service"
+
+
+def edit(service: Path, change: Change) -> None:
+    change(service)
+    commit(service, "What the team did")
+
+
+def update(service: Path, *words: str) -> str:
+    """Update a service; return what git says of its files then, without .cruft.json, and nothing is left to hand."""
+    told = cruft(service, "update", "--skip-apply-ask", *words)
+    assert told.returncode == 0, told.stderr
+    lines = git(service, "status", "--porcelain").splitlines()
+    assert not [line for line in lines if "U" in line[:2] or line.endswith(".rej")], (lines, told.stderr)
+    return "\n".join(line for line in lines if not line.endswith(".cruft.json"))
+
+
+def answers_of(service: Path) -> dict[str, str]:
+    context = json.loads((service / ".cruft.json").read_text())["context"]["cookiecutter"]
+    return {name: answer for name, answer in context.items() if not name.startswith("_")}
+
+
+def files(service: Path) -> dict[str, str]:
+    found = [path for path in service.rglob("*") if path.is_file() and ".git" not in path.parts]
+    return {str(path.relative_to(service)): path.read_text() for path in found if path.name != ".cruft.json"}
+
+
+def assert_same(service: Path, expected: Path) -> None:
+    """Compare all files, by name and then one by one, so that a failure shows the lines."""
+    ours, theirs = files(service), files(expected)
+    assert ours.keys() == theirs.keys()
+    for name, text in ours.items():
+        assert text == theirs[name], name
+
+
+def newly_baked(template: Path, service: Path, folder: Path) -> Path:
+    """Bake anew what a service is: from the newest template, with its answers."""
+    folder.mkdir()
+    words = [f"{question}={answer}" for question, answer in answers_of(service).items()]
+    told = cookiecutter(folder, "--no-input", *words, template=str(template))
+    assert told.returncode == 0, told.stderr
+    return folder / "my-service"
+
+
+def told_of(edit_name: str) -> list[str]:
+    """Return the words for cruft, which has to know of a new module path."""
+    renames = edit_name in {"renamed module", "all edits"}
+    return ["--variables-to-update", json.dumps({"module_path": NEW_MODULE})] if renames else []
+
+
+@pytest.mark.parametrize("version", released())
+@pytest.mark.parametrize(("edit_name", "change_name"), PAIRS)
+def test_an_update_keeps_every_edit_and_brings_every_change(
+    template: Path, tmp_path: Path, version: str, edit_name: str, change_name: str
+) -> None:
+    service = made(template, tmp_path, version)
+    edit(service, ALL_EDITS[edit_name])
+    ALL_CHANGES[change_name](template)
+    commit(template, change_name)
+    update(service, *told_of(edit_name))
+    expected = newly_baked(template, service, tmp_path / "expected")
+    ALL_EDITS[edit_name](expected)
+    assert_same(service, expected)
+
+
+@pytest.mark.parametrize("version", released())
+@pytest.mark.parametrize("answers", OPTIONS, ids=lambda answers: "-".join(answers.values()))
+def test_every_combination_of_options_is_updated(
+    template: Path, tmp_path: Path, version: str, answers: dict[str, str]
+) -> None:
+    service = made(template, tmp_path, version, **answers)
+    edit(service, all_edits)
+    all_changes(template)
+    commit(template, "All changes")
+    update(service, *told_of("all edits"))
+    expected = newly_baked(template, service, tmp_path / "expected")
+    all_edits(expected)
+    assert_same(service, expected)
+
+
+@pytest.mark.parametrize(
+    ("question", "before", "after"),
+    [(name, *pair) for name, choices in CHOICES.items() for pair in itertools.permutations(choices, 2)],
+)
+def test_an_option_is_chosen_or_changed_later(
+    template: Path, tmp_path: Path, question: str, before: str, after: str
+) -> None:
+    service = made(template, tmp_path, **{question: before})
+    edit(service, all_edits)
+    all_changes(template)
+    commit(template, "All changes")
+    file = tmp_path / "answers.json"
+    file.write_text(json.dumps({"context": {"cookiecutter": {question: after, "module_path": NEW_MODULE}}}))
+    update(service, "--variables-to-update-file", str(file))
+    assert answers_of(service)[question] == after
+    expected = newly_baked(template, service, tmp_path / "expected")
+    all_edits(expected)
+    assert_same(service, expected)
+
+
+def test_a_question_that_is_new_can_be_answered_at_once(template: Path, tmp_path: Path) -> None:
+    service = made(template, tmp_path)
+    all_changes(template)
+    commit(template, "All changes")
+    update(service, "--variables-to-update", '{"region": "eu"}')
+    assert "\nENV REGION=eu\n" in (service / "Dockerfile").read_text()
+    assert_same(service, newly_baked(template, service, tmp_path / "expected"))
+
+
+def test_a_service_in_a_folder_of_a_bigger_repository_is_updated(template: Path, tmp_path: Path) -> None:
+    whole = tmp_path / "whole"
+    shutil.move(made(template, tmp_path), whole / "services/my-service")
+    shutil.rmtree(whole / "services/my-service/.git")
+    commit_all(whole)
+    edit(whole, lambda whole: all_edits(whole / "services/my-service"))
+    all_changes(template)
+    commit(template, "All changes")
+    update(whole / "services/my-service", *told_of("all edits"))
+    expected = newly_baked(template, whole / "services/my-service", tmp_path / "expected")
+    all_edits(expected)
+    assert_same(whole / "services/my-service", expected)
