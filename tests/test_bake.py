@@ -118,6 +118,8 @@ def test_the_image_is_built_as_the_binary_is_and_says_how_it_runs(bake: Bake, ba
     for line in ("USER 65532:65532", 'ENTRYPOINT ["./service"]'):
         assert f"\n{line}\n" in dockerfile
     assert 'CMD ["./service", "-healthcheck"]' in dockerfile
+    for kept in ("/go/pkg/mod", "/root/.cache/go-build"):
+        assert f"--mount=type=cache,target={kept} " in dockerfile
     assert 'image.source="https://git.example.com/orders"' in dockerfile
     assert "**/*_test.go" in service.read(".dockerignore").splitlines()
 
