@@ -2,13 +2,16 @@
 PYTHON ?= python3
 PYTEST ?= -n 2 --dist worksteal
 
-.PHONY: help demo test properties fire bench clean
+.PHONY: help demo gallery test properties fire bench clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: .venv/ready ## bake a service, build it, run it, show its answers
 	@.venv/bin/python -m tools.demo
+
+gallery: .venv/ready ## bake each choice, ask a service, and write docs/gallery.md of what was seen
+	@.venv/bin/python -m tools.gallery
 
 test: .venv/ready ## run every test; what needs Docker is skipped where there is none
 	@.venv/bin/python -m pytest $(PYTEST)

@@ -1,1 +1,1 @@
-"""What the demo, the tests and the benchmarks share: the Go toolchain, baking, and a running service."""
+"""The demo, the gallery, and what they share with the tests and the benchmarks: toolchain, running service."""
