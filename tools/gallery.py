@@ -157,18 +157,19 @@ class Request(NamedTuple):
     method: str
     path: str
     body: str = ""
+    content_type: str = "application/json"
 
     def typed(self) -> str:
         """Return the request as one would type it."""
         method = "" if self.body or self.method == "GET" else f"-X {self.method} "
-        data = f"-H 'Content-Type: application/json' -d {shlex.quote(self.body)} " if self.body else ""
+        data = f"-H 'Content-Type: {self.content_type}' -d {shlex.quote(self.body)} " if self.body else ""
         return f"curl -i {method}{data}http://localhost:8080{self.path}"
 
     def sent(self) -> bytes:
         """Return the request in one piece: an answer that comes before the body would race with a second one."""
         lines = [f"{self.method} {self.path} HTTP/1.1", "Host: localhost:8080"]
         if self.body:
-            lines += ["Content-Type: application/json", f"Content-Length: {len(self.body)}"]
+            lines += [f"Content-Type: {self.content_type}", f"Content-Length: {len(self.body)}"]
         return "\r\n".join([*lines, "", self.body]).encode()
 
 
@@ -183,6 +184,7 @@ REQUESTS = [
     Request("GET", "/v1/orders"),
     Request("DELETE", "/v1/greetings"),
     Request("POST", "/v1/greetings", '{"name":"Augusta Ada King, Countess of Lovelace"}'),
+    Request("POST", "/v1/greetings", "name=Ada", content_type="application/x-www-form-urlencoded"),
     Request("POST", "/v1/greetings", '{"name":""}'),
 ]
 
