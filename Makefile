@@ -2,7 +2,7 @@
 PYTHON ?= python3
 PYTEST ?= -n 2 --dist worksteal
 
-.PHONY: help demo gallery test properties fire bench clean
+.PHONY: help demo gallery test properties updates fire bench clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,6 +18,9 @@ test: .venv/ready ## run every test; what needs Docker is skipped where there is
 
 properties: .venv/ready ## try 100,000 made-up sets of answers: forty minutes
 	@EXAMPLES=100000 .venv/bin/python -m pytest $(PYTEST) tests/test_properties.py
+
+updates: .venv/ready ## try every edit of a team with every change of the template: a quarter of an hour
+	@UPDATES=all .venv/bin/python -m pytest $(PYTEST) tests/test_updates.py
 
 fire: .venv/ready ## restart behind HAProxy 50 times, ask the API 2,000 times an operation
 	@RESTARTS=50 API_EXAMPLES=2000 .venv/bin/python -m pytest $(PYTEST) tests/test_restarts.py tests/test_openapi.py tests/test_fire.py

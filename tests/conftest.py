@@ -5,9 +5,11 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -170,13 +172,43 @@ def c_compiler() -> None:
         skip("no C compiler, which the race detector needs")
 
 
-@pytest.fixture
-def port_8080(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """The ports that services have by default, 8080 and 9090, for one test at a time of all that run side by side."""
+@contextmanager
+def one_at_a_time(name: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep something to one test of all that run side by side."""
     shared_by_workers = tmp_path_factory.getbasetemp().parent
-    with (shared_by_workers / "port-8080.lock").open("w") as lock:
+    with (shared_by_workers / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+@pytest.fixture
+def port_8080(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The ports that services have by default, 8080 and 9090, for one test at a time."""
+    with one_at_a_time("port-8080", tmp_path_factory):
+        yield
+
+
+Linter = Callable[[Baked], str]
+
+
+@pytest.fixture
+def lint(tmp_path_factory: pytest.TempPathFactory) -> Linter:
+    """Return lint(service), which is what "make lint" finds. Two linters cannot run at a time.
+
+    The test is skipped where the linter's module cannot be downloaded.
+    """
+
+    def lint(service: Baked) -> str:
+        command = re.search(r"^GOLANGCI_LINT += (.*)$", service.read("Makefile"), re.MULTILINE)
+        assert command
+        with one_at_a_time("golangci-lint", tmp_path_factory):
+            try:
+                service.run(*command[1].split(), "version", timeout=900)
+            except AssertionError as failure:
+                skip(f"golangci-lint is not to be had: {failure}")
+            return service.make("lint")
+
+    return lint
 
 
 @pytest.fixture

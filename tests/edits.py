@@ -147,7 +147,7 @@ func TestOrders(t *testing.T) {
 	t.Parallel()
 	for method, status := range map[string]int{"GET": http.StatusOK, "DELETE": http.StatusNoContent} {
 		recorder := httptest.NewRecorder()
-		handler().ServeHTTP(recorder, httptest.NewRequest(method, "/v1/orders/7", nil))
+		testHandler().ServeHTTP(recorder, httptest.NewRequest(method, "/v1/orders/7", nil))
 		if recorder.Code != status {
 			t.Errorf("%s answers %d, want %d", method, recorder.Code, status)
 		}
@@ -304,9 +304,9 @@ def new_setting(template: Path) -> None:
 
 def next_version(template: Path) -> None:
     """The line that each release changes."""
-    (template / "{{cookiecutter.service_name}}/.template").write_text(
-        "go-service-template 9.9.9 https://example.com/new\n"
-    )
+    file = template / "{{cookiecutter.service_name}}/.template"
+    name, _, address = file.read_text().split()
+    file.write_text(f"{name} 9.9.9 {address}\n")
 
 
 CHANGES: dict[str, Change] = {

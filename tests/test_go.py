@@ -6,7 +6,7 @@ import hashlib
 import re
 
 import pytest
-from conftest import Bake, Baked, skip
+from conftest import Bake, Baked, Linter
 
 
 @pytest.mark.contract("module")
@@ -43,20 +43,9 @@ def test_its_own_tests_pass_under_the_race_detector(default: Baked, c_compiler: 
     default.make("race")
 
 
-def linter_or_skip(service: Baked) -> None:
-    """Skip where the linter's module cannot be downloaded."""
-    command = re.search(r"^GOLANGCI_LINT += (.*)$", service.read("Makefile"), re.MULTILINE)
-    assert command
-    try:
-        service.run(*command[1].split(), "version", timeout=900)
-    except AssertionError as failure:
-        skip(f"golangci-lint is not to be had: {failure}")
-
-
-def test_the_linters_and_the_formatter_it_bakes_find_nothing(bake: Bake) -> None:
+def test_the_linters_and_the_formatter_it_bakes_find_nothing(bake: Bake, lint: Linter) -> None:
     service = bake(module_path="zoo.example/x-y/v2")  # which sorts after the standard library, as github.com does too
-    linter_or_skip(service)
-    assert "0 issues" in service.make("lint")
+    assert "0 issues" in lint(service)
     before = {name: service.read(name) for name in service.files()}
     service.make("fmt")
     assert {name: service.read(name) for name in service.files()} == before

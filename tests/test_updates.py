@@ -14,21 +14,35 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from conftest import CHOICES
-from edits import CHANGES, EDITS, NEW_MODULE, Change, all_changes, all_edits
+from conftest import CHOICES, Baked, Linter
+from edits import (
+    CHANGES,
+    EDITS,
+    NEW_MODULE,
+    Change,
+    all_changes,
+    all_edits,
+    new_file,
+    new_setting,
+    next_version,
+    removed_file,
+    write,
+)
 from ways import TEMPLATE, commit_all, cookiecutter, cruft, git, tracked
 
 from tools import versions
 
-# All pairs of an edit and a change with UPDATES=all; else each edit with all changes, and each change with all edits.
-EVERY_PAIR = os.environ.get("UPDATES") == "all"
-PAIRS = (
-    list(itertools.product(EDITS, CHANGES))
-    if EVERY_PAIR
-    else [*((edit, "all changes") for edit in EDITS), *(("all edits", change) for change in CHANGES)]
-)
-OPTIONS = [dict(zip(CHOICES, chosen, strict=True)) for chosen in itertools.product(*CHOICES.values())]
 ALL_EDITS, ALL_CHANGES = {**EDITS, "all edits": all_edits}, {**CHANGES, "all changes": all_changes}
+OPTIONS = [dict(zip(CHOICES, chosen, strict=True)) for chosen in itertools.product(*CHOICES.values())]
+
+# With UPDATES=all every edit with every change, each built, tested and linted. Else each with all of the others, and
+# only all together built: a result is what the edits make of a new bake, so there is little to find in the rest.
+EVERY_PAIR = os.environ.get("UPDATES") == "all"
+PAIRS = [
+    (edit, change)
+    for edit, change in itertools.product(ALL_EDITS, ALL_CHANGES)
+    if EVERY_PAIR or edit == "all edits" or change == "all changes"
+]
 
 
 @cache
@@ -116,7 +130,7 @@ def told_of(edit_name: str) -> list[str]:
 @pytest.mark.parametrize("version", released())
 @pytest.mark.parametrize(("edit_name", "change_name"), PAIRS)
 def test_an_update_keeps_every_edit_and_brings_every_change(
-    template: Path, tmp_path: Path, version: str, edit_name: str, change_name: str
+    template: Path, tmp_path: Path, lint: Linter, version: str, edit_name: str, change_name: str
 ) -> None:
     service = made(template, tmp_path, version)
     edit(service, ALL_EDITS[edit_name])
@@ -126,6 +140,15 @@ def test_an_update_keeps_every_edit_and_brings_every_change(
     expected = newly_baked(template, service, tmp_path / "expected")
     ALL_EDITS[edit_name](expected)
     assert_same(service, expected)
+    if EVERY_PAIR or (edit_name, change_name) == ("all edits", "all changes"):
+        assert_works(Baked(service), lint)
+
+
+def assert_works(service: Baked, lint: Linter) -> None:
+    assert service.run("gofmt", "-l", ".") == ""
+    service.make("build")
+    service.make("test")
+    assert "0 issues" in lint(service)
 
 
 @pytest.mark.parametrize("version", released())
@@ -170,6 +193,66 @@ def test_a_question_that_is_new_can_be_answered_at_once(template: Path, tmp_path
     update(service, "--variables-to-update", '{"region": "eu"}')
     assert "\nENV REGION=eu\n" in (service / "Dockerfile").read_text()
     assert_same(service, newly_baked(template, service, tmp_path / "expected"))
+
+
+def use_two_versions(template: Path, service: Path, name: str, ours: str, theirs: str) -> None:
+    """Write a file in two ways, in the service and in the template, which goes on elsewhere too."""
+    edit(service, lambda service: write(service / name, ours))
+    write(template / "{{cookiecutter.service_name}}" / name, theirs)
+    next_version(template)
+    commit(template, "Go on")
+
+
+@pytest.mark.parametrize(
+    ("name", "ours", "theirs"),
+    [("CODEOWNERS", "* @acme/ours\n", "* @acme/theirs\n"), ("docs/new.md", "Ours.\n", "Theirs.\n")],
+    ids=["the same line", "a new file of one name"],
+)
+def test_what_both_changed_is_named_and_shown_in_both_versions(
+    template: Path, tmp_path: Path, name: str, ours: str, theirs: str
+) -> None:
+    service = made(template, tmp_path)
+    use_two_versions(template, service, name, ours, theirs)
+    told = cruft(service, "update", "--skip-apply-ask")
+    assert f"Applied patch to '{name}' with conflicts." in told.stderr
+    states = {line[3:]: line[:2] for line in git(service, "status", "--porcelain").splitlines()}
+    assert states.pop(name) in {"UU", "AA"}
+    assert states == {".template": "M ", ".cruft.json": " M"}
+    assert (service / name).read_text() == f"<<<<<<< ours\n{ours}=======\n{theirs}>>>>>>> theirs\n"
+    git(service, "reset", "--hard")
+    assert files(service)[name] == ours
+    assert git(service, "status", "--porcelain") == ""
+
+
+def test_what_a_team_edited_and_the_template_removed_is_named_and_kept(template: Path, tmp_path: Path) -> None:
+    service = made(template, tmp_path)
+    test = service / "internal/admin/admin_test.go"
+    edit(service, lambda _: write(test, test.read_text() + "\n// Ours.\n"))
+    removed_file(template)
+    next_version(template)
+    commit(template, "Go on")
+    told = cruft(service, "update", "--skip-apply-ask")
+    assert "error: patch failed: internal/admin/admin_test.go" in told.stderr
+    assert git(service, "status", "--porcelain").splitlines() == [" M .cruft.json", " M .template"]
+
+
+def test_where_the_first_commit_is_no_untouched_bake_lines_that_fit_are_still_changed(
+    template: Path, tmp_path: Path
+) -> None:
+    """Without the baked files in its history git cannot merge: it looks for the lines around a change."""
+    service, expected = made(template, tmp_path), tmp_path / "expected/my-service"
+    for name in EDITS.keys() - {"renamed module", "own setting"}:
+        EDITS[name](service)
+    shutil.rmtree(service / ".git")
+    commit_all(service)
+    new_setting(template)
+    new_file(template)
+    commit(template, "Go on")
+    update(service)
+    newly_baked(template, service, expected.parent)
+    for name in EDITS.keys() - {"renamed module", "own setting"}:
+        EDITS[name](expected)
+    assert_same(service, expected)
 
 
 def test_a_service_in_a_folder_of_a_bigger_repository_is_updated(template: Path, tmp_path: Path) -> None:

@@ -18,27 +18,27 @@ func Handler(info build.Info, draining func() bool) http.Handler {
 	mux := http.NewServeMux()
 	routes(mux)
 
-	mux.HandleFunc("GET /{$}", index(info))
-	mux.HandleFunc("GET /openapi.yaml", static("application/yaml", openAPI))
-	mux.HandleFunc("GET /version", static("application/json", mustJSON(info)))
+	mux.HandleFunc("GET /{$}", indexPage(info))
+	mux.HandleFunc("GET /openapi.yaml", fixedAnswer("application/yaml", openAPI))
+	mux.HandleFunc("GET /version", fixedAnswer("application/json", mustJSON(info)))
 	mux.HandleFunc("GET /livez", health.Live)
 	mux.HandleFunc("GET /readyz", health.Ready(draining))
 	mux.HandleFunc("/", problem.Unmatched(mux))
 	return mux
 }
 
-// index answers GET / with where to read on.
-func index(info build.Info) http.HandlerFunc {
+// indexPage answers GET / with where to read on.
+func indexPage(info build.Info) http.HandlerFunc {
 	type index struct {
 		Service string `json:"service"`
 		Version string `json:"version"`
 		OpenAPI string `json:"openapi"`
 	}
-	return static("application/json", mustJSON(index{info.Service, info.Version, "/openapi.yaml"}))
+	return fixedAnswer("application/json", mustJSON(index{info.Service, info.Version, "/openapi.yaml"}))
 }
 
-// static answers with what does not change while the service runs.
-func static(contentType string, body []byte) http.HandlerFunc {
+// fixedAnswer answers with what does not change while the service runs.
+func fixedAnswer(contentType string, body []byte) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", contentType)
 		_, _ = w.Write(body)

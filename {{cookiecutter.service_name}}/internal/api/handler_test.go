@@ -12,7 +12,7 @@ import (
 	"{{ cookiecutter.module_path }}/internal/build"
 )
 
-func handler() http.Handler {
+func testHandler() http.Handler {
 	return Handler(build.Info{Service: "orders", Version: "1.2.3", Commit: "unknown", GoVersion: "go1"}, func() bool { return false })
 }
 
@@ -42,7 +42,7 @@ func TestRoutes(t *testing.T) {
 		t.Run(test.method+" "+test.path, func(t *testing.T) {
 			t.Parallel()
 			recorder := httptest.NewRecorder()
-			handler().ServeHTTP(recorder, httptest.NewRequest(test.method, test.path, nil))
+			testHandler().ServeHTTP(recorder, httptest.NewRequest(test.method, test.path, nil))
 			if got := recorder.Code; got != test.status {
 				t.Errorf("status %d, want %d", got, test.status)
 			}
@@ -56,7 +56,7 @@ func TestRoutes(t *testing.T) {
 func TestMethodNotAllowedNamesTheAllowedOnes(t *testing.T) {
 	t.Parallel()
 	recorder := httptest.NewRecorder()
-	handler().ServeHTTP(recorder, httptest.NewRequest("POST", "/version", nil))
+	testHandler().ServeHTTP(recorder, httptest.NewRequest("POST", "/version", nil))
 	if got, want := recorder.Header().Get("Allow"), "GET, HEAD"; got != want {
 		t.Errorf("Allow = %q, want %q", got, want)
 	}

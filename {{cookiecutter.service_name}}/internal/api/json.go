@@ -24,14 +24,14 @@ func decode[T any](w http.ResponseWriter, r *http.Request) (T, bool) {
 	}
 	err := json.UnmarshalRead(r.Body, &value, json.RejectUnknownMembers(true))
 	if err != nil || value == nil {
-		refuse(w, r, err)
+		refuseBody(w, r, err)
 		return *new(T), false
 	}
 	return *value, true
 }
 
-// refuse answers a body that could not be read: with what err found, or, without one, that it is null.
-func refuse(w http.ResponseWriter, r *http.Request, err error) {
+// refuseBody answers a body that could not be read: with what err found, or, without one, that it is null.
+func refuseBody(w http.ResponseWriter, r *http.Request, err error) {
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		problem.BodyTooLarge(w, r, tooLarge.Limit)
 		return
@@ -40,19 +40,19 @@ func refuse(w http.ResponseWriter, r *http.Request, err error) {
 		problem.Refuse(w, r, http.StatusRequestTimeout, "The body did not arrive in time.")
 		return
 	}
-	problem.Write(w, r, http.StatusBadRequest, describe(err))
+	problem.Write(w, r, http.StatusBadRequest, reasonFor(err))
 }
 
-// describe says what is wrong with a body without the names of Go types that json's own messages have.
-func describe(err error) string {
+// reasonFor says what is wrong with a body without the names of Go types that json's own messages have.
+func reasonFor(err error) string {
 	if e, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
-		return fmt.Sprintf("The body is not valid JSON at %s, byte %d: %v.", place(e.JSONPointer), e.ByteOffset, e.Err)
+		return fmt.Sprintf("The body is not valid JSON at %s, byte %d: %v.", shortPointer(e.JSONPointer), e.ByteOffset, e.Err)
 	}
 	if e, ok := errors.AsType[*json.SemanticError](err); ok {
 		if errors.Is(e.Err, json.ErrUnknownName) {
-			return fmt.Sprintf("The body has an unknown member at %s.", place(e.JSONPointer))
+			return fmt.Sprintf("The body has an unknown member at %s.", shortPointer(e.JSONPointer))
 		}
-		return fmt.Sprintf("The body has a value of the wrong type at %s, byte %d.", place(e.JSONPointer), e.ByteOffset)
+		return fmt.Sprintf("The body has a value of the wrong type at %s, byte %d.", shortPointer(e.JSONPointer), e.ByteOffset)
 	}
 	if err == nil {
 		return "The body is null, at #, byte 0."
@@ -63,8 +63,8 @@ func describe(err error) string {
 // maxPlace is how many bytes of a place are shown: a body can make it as long as itself.
 const maxPlace = 200
 
-// place shows a JSON pointer as the fragment of a URI, where the whole body is "#": RFC 6901, section 6.
-func place(pointer jsontext.Pointer) string {
+// shortPointer shows a JSON pointer as the fragment of a URI, where the whole body is "#": RFC 6901, section 6.
+func shortPointer(pointer jsontext.Pointer) string {
 	if len(pointer) > maxPlace {
 		pointer = pointer[:maxPlace] + "..."
 	}

@@ -10,17 +10,17 @@ import (
 	"unicode/utf8"
 )
 
-type order struct {
+type testBody struct {
 	ID    int      `json:"id"`
 	Items []string `json:"items"`
 }
 
-// decodeOrder posts a body to a handler that reads an order and answers with what it read.
-func decodeOrder(contentType string, body io.Reader) *httptest.ResponseRecorder {
-	r := httptest.NewRequest("POST", "/orders", body)
+// decodeTestBody posts a body to a handler that reads a testBody and answers with what it read.
+func decodeTestBody(contentType string, body io.Reader) *httptest.ResponseRecorder {
+	r := httptest.NewRequest("POST", "/test", body)
 	r.Header.Set("Content-Type", contentType)
 	w := httptest.NewRecorder()
-	if value, ok := decode[order](w, r); ok {
+	if value, ok := decode[testBody](w, r); ok {
 		respond(w, http.StatusOK, value)
 	}
 	return w
@@ -28,7 +28,7 @@ func decodeOrder(contentType string, body io.Reader) *httptest.ResponseRecorder 
 
 func TestALongPlaceIsCut(t *testing.T) {
 	t.Parallel()
-	answer := decodeOrder("application/json", strings.NewReader(`{"`+strings.Repeat("x", 10*maxPlace)+`":1}`))
+	answer := decodeTestBody("application/json", strings.NewReader(`{"`+strings.Repeat("x", 10*maxPlace)+`":1}`))
 	if answer.Code != http.StatusBadRequest || answer.Body.Len() > 3*maxPlace {
 		t.Errorf("status %d with %d bytes, want 400 with at most %d", answer.Code, answer.Body.Len(), 3*maxPlace)
 	}
@@ -65,11 +65,11 @@ func TestDecode(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			answer := decodeOrder(test.contentType, strings.NewReader(test.body))
+			answer := decodeTestBody(test.contentType, strings.NewReader(test.body))
 			if got := answer.Code; got != test.status {
 				t.Errorf("status %d, want %d: %s", got, test.status, answer.Body)
 			}
-			if got := answer.Body.String(); !strings.Contains(got, test.answer) || strings.Contains(got, "api.order") {
+			if got := answer.Body.String(); !strings.Contains(got, test.answer) || strings.Contains(got, "api.testBody") {
 				t.Errorf("answer %.300s, want it to have %q and no Go type", got, test.answer)
 			}
 		})
@@ -79,7 +79,7 @@ func TestDecode(t *testing.T) {
 func TestDecodeTellsWhyABodyDidNotArrive(t *testing.T) {
 	t.Parallel()
 	tooLarge := http.MaxBytesReader(nil, io.NopCloser(strings.NewReader(`{"id":1}`)), 4)
-	if got, want := decodeOrder("application/json", tooLarge).Code, http.StatusRequestEntityTooLarge; got != want {
+	if got, want := decodeTestBody("application/json", tooLarge).Code, http.StatusRequestEntityTooLarge; got != want {
 		t.Errorf("status %d, want %d", got, want)
 	}
 }
@@ -89,13 +89,13 @@ func FuzzDecode(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, body string) {
-		answer := decodeOrder("application/json", strings.NewReader(body))
+		answer := decodeTestBody("application/json", strings.NewReader(body))
 		if !utf8.Valid(answer.Body.Bytes()) {
 			t.Errorf("the answer is not UTF-8: %q", answer.Body)
 		}
 		switch answer.Code {
 		case http.StatusOK:
-			if again := decodeOrder("application/json", strings.NewReader(answer.Body.String())); again.Body.String() != answer.Body.String() {
+			if again := decodeTestBody("application/json", strings.NewReader(answer.Body.String())); again.Body.String() != answer.Body.String() {
 				t.Errorf("%s is read again as %s", answer.Body, again.Body)
 			}
 		case http.StatusBadRequest:
