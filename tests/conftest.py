@@ -18,7 +18,7 @@ from typing import NoReturn
 import pytest
 from cookiecutter.main import cookiecutter
 from ways import TEMPLATE as TEMPLATE
-from ways import commit_all, tracked
+from ways import commit, commit_all, git, tracked
 
 from tools import toolchain
 from tools.service import Service
@@ -219,6 +219,20 @@ def repository(tmp_path: Path) -> Path:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(TEMPLATE / name, folder / name)
     commit_all(folder)
+    return folder
+
+
+@pytest.fixture
+def template(tmp_path: Path) -> Path:
+    """The template with its history, and on top of it a commit of what is in this work tree."""
+    folder = tmp_path / "template"
+    git(TEMPLATE, "clone", "-q", str(TEMPLATE), str(folder))
+    for name in git(folder, "ls-files", "-z").split("\0")[:-1]:
+        (folder / name).unlink()
+    for name in tracked():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(TEMPLATE / name, folder / name)
+    commit(folder, "The work tree")
     return folder
 
 

@@ -28,7 +28,7 @@ from edits import (
     removed_file,
     write,
 )
-from ways import TEMPLATE, commit_all, cookiecutter, cruft, git, tracked
+from ways import TEMPLATE, commit, commit_all, cookiecutter, cruft, git, made
 
 from tools import versions
 
@@ -49,35 +49,6 @@ PAIRS = [
 def released() -> dict[str, str]:
     """Return the commits that services may have been made of: every release, and HEAD for what is new since."""
     return {**{str(version): commit for version, commit in versions.releases(TEMPLATE).items()}, "HEAD": "HEAD"}
-
-
-@pytest.fixture
-def template(tmp_path: Path) -> Path:
-    """The template with its history, and on top of it a commit of what is in this work tree."""
-    folder = tmp_path / "template"
-    git(TEMPLATE, "clone", "-q", str(TEMPLATE), str(folder))
-    for name in git(folder, "ls-files", "-z").split("\0")[:-1]:
-        (folder / name).unlink()
-    for name in tracked():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(TEMPLATE / name, folder / name)
-    git(folder, "add", "-A")
-    git(folder, "commit", "-q", "--allow-empty", "-m", "The work tree")
-    return folder
-
-
-def commit(folder: Path, message: str) -> None:
-    git(folder, "add", "-A")
-    git(folder, "commit", "-qm", message)
-
-
-def made(template: Path, folder: Path, version: str = "HEAD", **answers: str) -> Path:
-    """Make a service of a version by cruft, and commit it untouched."""
-    words = ["--no-input", "--checkout", git(template, "rev-parse", version).strip(), "--output-dir", str(folder)]
-    told = cruft(folder, "create", str(template), *words, "--extra-context", json.dumps(answers))
-    assert told.returncode == 0, told.stderr
-    commit_all(folder / "my-service")
-    return folder / "my-service"
 
 
 def edit(service: Path, change: Change) -> None:
@@ -241,8 +212,9 @@ def test_where_the_first_commit_is_no_untouched_bake_lines_that_fit_are_still_ch
 ) -> None:
     """Without the baked files in its history git cannot merge: it looks for the lines around a change."""
     service, expected = made(template, tmp_path), tmp_path / "expected/my-service"
-    for name in EDITS.keys() - {"renamed module", "own setting"}:
-        EDITS[name](service)
+    some_edits = [edit for name, edit in EDITS.items() if name not in {"renamed module", "own setting"}]
+    for edit in some_edits:
+        edit(service)
     shutil.rmtree(service / ".git")
     commit_all(service)
     new_setting(template)
@@ -250,8 +222,8 @@ def test_where_the_first_commit_is_no_untouched_bake_lines_that_fit_are_still_ch
     commit(template, "Go on")
     update(service)
     newly_baked(template, service, expected.parent)
-    for name in EDITS.keys() - {"renamed module", "own setting"}:
-        EDITS[name](expected)
+    for edit in some_edits:
+        edit(expected)
     assert_same(service, expected)
 
 

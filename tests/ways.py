@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -55,3 +56,17 @@ def commit_all(folder: Path) -> None:
     git(folder, "init", "-q")
     git(folder, "add", ".")
     git(folder, "commit", "-qm", "All")
+
+
+def commit(folder: Path, message: str) -> None:
+    git(folder, "add", "-A")
+    git(folder, "commit", "-q", "--allow-empty", "-m", message)
+
+
+def made(template: Path, folder: Path, version: str = "HEAD", **answers: str) -> Path:
+    """Make a service of a version by cruft, and commit it untouched."""
+    words = ["--no-input", "--checkout", git(template, "rev-parse", version).strip(), "--output-dir", str(folder)]
+    told = cruft(folder, "create", str(template), *words, "--extra-context", json.dumps(answers))
+    assert told.returncode == 0, told.stderr
+    commit_all(folder / "my-service")
+    return folder / "my-service"

@@ -71,8 +71,18 @@ def target(wanted: str | None) -> Target:
 
 def services(folder: Path) -> list[Path]:
     """Return the services in a folder, or the folder itself if it is one."""
-    found = [path for path in [folder, *sorted(folder.iterdir())] if (path / ".template").is_file()]
+    found = [path for path in [folder, *sorted(folder.iterdir())] if is_service(path)]
     return found or sys.exit(f"{folder} has no services: there is no .template in it, nor in a folder in it.")
+
+
+def is_service(path: Path) -> bool:
+    """Report whether a folder says that it follows this template; cruft's own file may be of another one."""
+    if (path / ".template").is_file():
+        return True
+    try:
+        return bool(linked_version((path / ".cruft.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError, NoUpdateError):
+        return False
 
 
 def report(service: Path, target: Target, with_branch: bool) -> Row:
@@ -99,7 +109,7 @@ def fill(row: Row, service: Path, target: Target, with_branch: bool) -> None:
     """Try the update of a service and note what came of it."""
     if not git(service, "ls-files", ".cruft.json"):
         note_version(row, versions.origin(git(service, "show", "HEAD:./.template")).version, target)
-        raise NoUpdateError("not linked: run cruft link in it, as its README says, and commit")
+        raise NoUpdateError("not linked: run cruft link in it, as its README says")
     made_with = linked_version(git(service, "show", "HEAD:./.cruft.json"))
     note_version(row, made_with, target)
     if not row.behind:
@@ -123,7 +133,10 @@ def note_version(row: Row, version: Version, target: Target) -> None:
 
 def linked_version(state: str) -> Version:
     """Return the version of the commit that cruft's file names."""
-    commit = json.loads(state)["commit"]
+    try:
+        commit = str(json.loads(state)["commit"])
+    except (ValueError, KeyError, TypeError):
+        raise NoUpdateError("not linked: its .cruft.json names no commit") from None
     try:
         return versions.origin_at(TEMPLATE, commit).version
     except subprocess.CalledProcessError:
@@ -210,7 +223,7 @@ def table(rows: list[Row], target: Target) -> str:
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = ["  ".join(map(str.ljust, line, widths)).rstrip() for line in cells]
     to_look_at = sum(not row.ok for row in rows)
-    return "\n".join([*lines, f"\n{len(rows)} services, {to_look_at} to look at. Newest version: {target.version}"])
+    return "\n".join([*lines, f"\n{len(rows)} services, {to_look_at} to look at, against version {target.version}"])
 
 
 def arguments() -> argparse.Namespace:

@@ -17,15 +17,18 @@ FILE = f"{SERVICE}/.template"
 
 
 class Version(NamedTuple):
-    """A version by SemVer; of pre-releases there is one, -dev, which comes before its release."""
+    """A version by SemVer: 1.2.3, 1.2.3-dev before it, and 1.2.3+acme.1 of a fork after it, in their order."""
 
     major: int
     minor: int
     patch: int
     is_release: bool = True
+    of_fork: int = 0
+    fork: str = ""
 
     def __str__(self) -> str:
-        return f"{self.major}.{self.minor}.{self.patch}{'' if self.is_release else '-dev'}"
+        suffix = f"+{self.fork}.{self.of_fork}" if self.fork else "" if self.is_release else "-dev"
+        return f"{self.major}.{self.minor}.{self.patch}{suffix}"
 
 
 class Origin(NamedTuple):
@@ -37,11 +40,13 @@ class Origin(NamedTuple):
 
 
 def version(text: str) -> Version:
-    """Read a version such as 1.2.3 or 1.2.3-dev; anything else is a ValueError."""
-    found = re.fullmatch(r"(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)(-dev)?", text)
+    """Read a version such as 1.2.3, 1.2.3-dev or 1.2.3+acme.1; anything else is a ValueError."""
+    number = "(0|[1-9][0-9]*)"
+    found = re.fullmatch(rf"{number}\.{number}\.{number}(?:(-dev)|\+([a-z]+)\.{number})?", text)
     if not found:
         raise ValueError(f"{text[:60]!r} is no version such as 1.2.3")
-    return Version(int(found[1]), int(found[2]), int(found[3]), is_release=not found[4])
+    major, minor, patch, dev, fork, of_fork = found.groups()
+    return Version(int(major), int(minor), int(patch), not dev, int(of_fork or 0), fork or "")
 
 
 def origin(text: str) -> Origin:
