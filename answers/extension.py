@@ -33,6 +33,7 @@ from answers import rules
 OLDEST_PYTHON = (3, 10)
 OLDEST_COOKIECUTTER = (2, 5)
 FOLDER = "{{cookiecutter.service_name}}"
+SERVICE_NAME = "{{ cookiecutter.service_name }}"  # what a config may say
 CALLERS = {"cookiecutter", "cruft", "pytest_cookies"}
 PACKAGE = Path(__file__).resolve().parent
 QUESTIONS = PACKAGE.parent / "cookiecutter.json"
@@ -156,6 +157,26 @@ def is_an_answer(source: str) -> bool:
     return question is not None and source != template_file().get(question)
 
 
+def is_from_config(answer: str) -> bool:
+    """Report whether an answer comes from the user's config, at a question after the one for the service's name."""
+    question = local_of_cookiecutter("key", function="prompt_for_config")
+    config = (local_of_cookiecutter("config_dict") or {}).get("default_context") or {}
+    typed = local_of_cookiecutter("extra_context") or {}
+    answered = local_of_cookiecutter("cookiecutter_dict") or {}
+    return config.get(question) == answer and question not in typed and "service_name" in answered
+
+
+def verbatim(answer: str) -> str:
+    """Return what Jinja renders to an answer as it was typed, but for the service's name in a config.
+
+    A config speaks for services to come, so that it could not say where their modules live without that name. All else
+    stands in strings, from which no answer gets out to be run.
+    """
+    parts = answer.split(SERVICE_NAME) if is_from_config(answer) else [answer]
+    strings = (json.dumps(part, ensure_ascii=False) for part in parts)
+    return "{{ " + " ~ cookiecutter.service_name ~ ".join(strings) + " }}"
+
+
 def sources(package: Path) -> list[tuple[str, int, int]]:
     """Return what tells one version of this package, and of the questions, from another."""
     files = [*sorted(package.glob("*.py")), package.parent / QUESTIONS.name]
@@ -206,7 +227,7 @@ class Answers(Extension):
         if name is not None or not any(mark in source for mark in ("{{", "{%", "{#")):
             return source
         if is_an_answer(source):
-            return "{{ " + json.dumps(source, ensure_ascii=False) + " }}"
+            return verbatim(source)
         if "| ask_again" in source and not is_person_there():
             return ""  # compiling the question for nobody, again and again, would take as long as all else here
         return "{{ cookiecutter | refuse_bad }}" + source if source == FOLDER else source
