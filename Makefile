@@ -2,7 +2,7 @@
 PYTHON ?= python3
 PYTEST ?= -n 2 --dist worksteal
 
-.PHONY: help demo gallery test properties updates fire bench clean
+.PHONY: help demo gallery test properties updates fire bench release clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ fire: .venv/ready ## restart behind HAProxy 50 times, ask the API 2,000 times an
 
 bench: .venv/ready ## measure the figures of docs/benchmarks.md and write them there
 	@.venv/bin/python -m benchmarks
+
+release: .venv/ready ## check everything, write the VERSION given down, commit and tag it
+	@.venv/bin/python -m tools.release $(VERSION)
 
 clean: ## remove the environment
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache
