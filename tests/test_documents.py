@@ -14,11 +14,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pexpect
 import pytest
 import wire
 from conftest import TEMPLATE, Bake, Baked, go_environment, questions, skip
-from ways import cruft, git, published
 
 from answers.rules import RULES
 
@@ -87,33 +85,6 @@ def test_every_docker_command_of_the_service_readme_works(checkout: Baked, engin
     checkout.run("bash", "-ec", build)
     with in_background(checkout, run):
         assert "my-service" in get("/")
-
-
-def test_the_service_readme_links_and_updates(checkout: Baked, repository: Path, tmp_path: Path) -> None:
-    """With cruft as it is installed here for uvx, which would get it from the network."""
-    git(repository, "tag", checkout.read(".template").split()[1])
-    (repository / "{{cookiecutter.service_name}}/internal/api/new.go").write_text("package api\n")
-    git(repository, "add", ".")
-    git(repository, "commit", "-qm", "Go on")
-    (tmp_path / "uvx").write_text(f'#!/bin/sh\nexec "{Path(sys.executable).parent}/$@"\n')
-    (tmp_path / "uvx").chmod(0o755)
-    typed = [command for command in commands(checkout.read("README.md")) if command.startswith("uvx ")]
-    assert [command.split()[2] for command in typed] == ["link", "check", "update"]
-    for command in typed:
-        checkout.run("git", "add", ".")
-        shell = pexpect.spawn(
-            "bash", ["-ec", command], cwd=checkout.path, encoding="utf-8",
-            env={**published(repository), "PATH": f"{tmp_path}:{os.environ['PATH']}"},
-        )  # fmt: skip
-        while shell.expect([r"[:?)\]] $", pexpect.EOF]) == 0:
-            shell.sendline()
-        shell.close()
-        assert shell.exitstatus == (1 if " check" in command else 0), shell.before
-        if " link" in command:
-            assert cruft(checkout.path, "diff").stdout == ""
-            git(checkout.path, "add", ".")
-            git(checkout.path, "commit", "-qm", "Link")
-    assert checkout.read("internal/api/new.go") == "package api\n"
 
 
 def test_every_command_for_agents_is_a_target_of_make(checkout: Baked) -> None:
