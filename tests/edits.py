@@ -329,10 +329,14 @@ def all_changes(template: Path) -> None:
 CLOCK = """// Package clock tells the time.
 package clock
 
-import "time"
+import (
+	"time"
 
-// Now is the time in UTC, as {{ cookiecutter.service_name }} shows it.
-func Now() time.Time {
-	return time.Now().UTC()
+	"{{ cookiecutter.module_path }}/internal/config"
+)
+
+// Passed reports whether the time that a request has is over, as {{ cookiecutter.service_name }} sees it.
+func Passed(began time.Time, cfg config.Config) bool {
+	return time.Since(began) > cfg.ReadTimeout
 }
 """

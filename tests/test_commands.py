@@ -45,7 +45,7 @@ RUN_BY = {
     ),
     "uvx cruft update --skip-apply-ask": f"{FOLLOWING}service_readme_links_and_updates",
     "git diff HEAD": f"{FOLLOWING}commands_of_upgrading_work",
-    "git reset --hard": "test_updates.py::test_what_both_changed_is_named_and_shown_in_both_versions",
+    "git reset --hard && git clean -fd": "test_updates.py::test_an_update_with_conflicts_is_undone",
     "git status": "test_updates.py::test_what_both_changed_is_named_and_shown_in_both_versions",
     'uvx cruft update --skip-apply-ask --variables-to-update \'{"base_image": "distroless"}\'': (
         f"{FOLLOWING}commands_of_upgrading_work"

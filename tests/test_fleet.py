@@ -10,7 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from edits import Change, new_file, new_heads_and_tails, new_setting, own_package, own_routes, own_words, write
+from edits import (
+    NEW_MODULE,
+    Change,
+    new_file,
+    new_heads_and_tails,
+    new_setting,
+    own_package,
+    own_routes,
+    own_words,
+    renamed_module,
+    write,
+)
 from ways import TEMPLATE, commit, git, made
 
 RELEASES: dict[str, list[Change]] = {"9.0.0": [], "9.1.0": [new_file, new_setting], "9.2.0": [new_heads_and_tails]}
@@ -114,6 +125,24 @@ def test_it_makes_the_branches_that_it_can_and_touches_nothing_else(released: Pa
         git(fleet / "old", "log", "--format=%s", "-1", "template-9.2.0") == "Follow the template from 9.0.0 to 9.2.0\n"
     )
     assert "there is a branch template-9.2.0 already" in run(released, fleet / "old", "--branch").stdout
+
+
+def test_a_module_that_its_team_has_renamed_is_updated_by_its_new_name(released: Path, fleet: Path) -> None:
+    renamed_module(fleet / "old")
+    commit(fleet / "old", "Move to our own host")
+    assert "updates without conflict; branch" in run(released, fleet / "old", "--branch").stdout
+    git(fleet / "old", "switch", "-q", "template-9.2.0")
+    assert f'"{NEW_MODULE}/internal/config"' in (fleet / "old/internal/clock/clock.go").read_text()
+    assert json.loads((fleet / "old/.cruft.json").read_text())["context"]["cookiecutter"]["module_path"] == NEW_MODULE
+
+
+def test_hooks_of_a_service_do_not_run(released: Path, fleet: Path) -> None:
+    for name in ("post-checkout", "pre-commit", "commit-msg"):
+        hook = fleet / f"old/.git/hooks/{name}"
+        write(hook, f"#!/bin/sh\ntouch {fleet}/ran\nexit 1\n")
+        hook.chmod(0o755)
+    assert run(released, fleet / "old", "--branch").returncode == 0
+    assert not (fleet / "ran").exists()
 
 
 def test_a_branch_that_is_merged_brings_a_service_up_to_date(released: Path, fleet: Path) -> None:

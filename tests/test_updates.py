@@ -26,6 +26,7 @@ from edits import (
     new_setting,
     next_version,
     removed_file,
+    renamed_file,
     write,
 )
 from ways import TEMPLATE, commit, commit_all, cookiecutter, cruft, git, made
@@ -190,9 +191,25 @@ def test_what_both_changed_is_named_and_shown_in_both_versions(
     assert states.pop(name) in {"UU", "AA"}
     assert states == {".template": "M ", ".cruft.json": " M"}
     assert (service / name).read_text() == f"<<<<<<< ours\n{ours}=======\n{theirs}>>>>>>> theirs\n"
+
+
+@pytest.mark.parametrize("change", [removed_file, renamed_file], ids=lambda change: change.__name__)
+def test_an_update_with_conflicts_is_undone(template: Path, tmp_path: Path, change: Change) -> None:
+    """Where git merges and where it cannot, which leaves new files and .rej files behind."""
+    service = made(template, tmp_path)
+    for name in ("admin/admin_test.go", "middleware/observe.go"):
+        file = service / "internal" / name
+        write(file, file.read_text().replace("package ", "package /* ours */ "))
+    commit(service, "What the team did")
+    before = files(service)
+    for go_on in (change, new_file, next_version):
+        go_on(template)
+    commit(template, "Go on")
+    cruft(service, "update", "--skip-apply-ask")
+    assert files(service) != before
     git(service, "reset", "--hard")
-    assert files(service)[name] == ours
-    assert git(service, "status", "--porcelain") == ""
+    git(service, "clean", "-fd")
+    assert files(service) == before
 
 
 def test_what_a_team_edited_and_the_template_removed_is_named_and_kept(template: Path, tmp_path: Path) -> None:

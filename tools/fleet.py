@@ -23,6 +23,7 @@ from tools import versions
 from tools.versions import TEMPLATE, Version, git
 
 CRUFT = Path(sys.executable).parent / "cruft"
+NO_HOOKS = ["-c", "core.hooksPath=/dev/null"]  # a service's own: they are for its team at work
 SECONDS = 120  # for one command about one service
 
 
@@ -150,7 +151,7 @@ def worktree(service: Path) -> Iterator[Path]:
     """Give the service as it was last committed, in a worktree that is gone afterwards."""
     place = git(service, "rev-parse", "--show-prefix").strip()
     with tempfile.TemporaryDirectory(prefix="fleet-") as folder:
-        git(service, "worktree", "add", "--quiet", "--detach", f"{folder}/copy")
+        git(service, *NO_HOOKS, "worktree", "add", "--quiet", "--detach", f"{folder}/copy")
         try:
             yield Path(folder) / "copy" / place
         finally:
@@ -187,12 +188,18 @@ def edited_files(copy: Path) -> set[str]:
 
 def update(copy: Path, target: Target) -> list[str]:
     """Update a service. Return the files in conflict, which cruft only tells in git's words."""
-    told = cruft(copy, "update", "--skip-apply-ask", "--checkout", target.commit).stderr
+    told = cruft(copy, "update", "--skip-apply-ask", "--checkout", target.commit, *renaming(copy)).stderr
     refused = re.findall(r"^error: (?:patch failed: )?([^:]+):(?:\d+$| )", told, re.MULTILINE)
     merged = re.findall(r"^Applied patch to '(.*)' with conflicts\.$", told, re.MULTILINE)
     if "error: " in told and not refused:
         raise NoUpdateError(f"failed: {last_line(told)}")
     return sorted({*refused, *merged})
+
+
+def renaming(copy: Path) -> list[str]:
+    """Return the words that tell cruft of the module's path, which a team may have changed."""
+    module = re.search(r"^module (\S+)$", (copy / "go.mod").read_text(encoding="utf-8"), re.MULTILINE)
+    return ["--variables-to-update", json.dumps({"module_path": module[1]})] if module else []
 
 
 def changed_files(copy: Path) -> list[str]:
@@ -207,7 +214,7 @@ def commit_branch(service: Path, copy: Path, before: Version, target: Target) ->
     branch = f"template-{target.version}"
     if git(service, "branch", "--list", branch):
         raise NoUpdateError(f"updates without conflict, but there is a branch {branch} already")
-    git(copy, "commit", "--quiet", "--no-verify", "-m", f"Follow the template from {before} to {target.version}")
+    git(copy, *NO_HOOKS, "commit", "--quiet", "-m", f"Follow the template from {before} to {target.version}")
     git(service, "branch", branch, git(copy, "rev-parse", "HEAD").strip())
     return branch
 
