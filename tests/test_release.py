@@ -169,7 +169,6 @@ def test_what_services_get_is_no_release_any_more_once_it_has_changed() -> None:
     file = (TEMPLATE / versions.FILE).read_text(encoding="utf-8")
     says = versions.origin(file).version
     if commit_of_release := versions.releases(TEMPLATE).get(says):
-        parts = [SERVICE, "templates", "cookiecutter.json", "hooks"]
-        changed = git(TEMPLATE, "diff", "--name-only", commit_of_release, "--", *parts)
+        changed = git(TEMPLATE, "diff", "--name-only", commit_of_release, "--", *versions.PARTS)
         next_one = says._replace(patch=says.patch + 1, is_release=False)
         assert not changed, f"{changed}has changed since {says}: say {next_one} in {versions.FILE}"

@@ -10,7 +10,6 @@ import itertools
 import json
 import os
 import shutil
-from functools import cache
 from pathlib import Path
 
 import pytest
@@ -36,20 +35,28 @@ from tools import versions
 ALL_EDITS, ALL_CHANGES = {**EDITS, "all edits": all_edits}, {**CHANGES, "all changes": all_changes}
 OPTIONS = [dict(zip(CHOICES, chosen, strict=True)) for chosen in itertools.product(*CHOICES.values())]
 
-# With UPDATES=all every edit with every change, each built, tested and linted. Else each with all of the others, and
-# only all together built: a result is what the edits make of a new bake, so there is little to find in the rest.
-EVERY_PAIR = os.environ.get("UPDATES") == "all"
-PAIRS = [
-    (edit, change)
-    for edit, change in itertools.product(ALL_EDITS, ALL_CHANGES)
-    if EVERY_PAIR or edit == "all edits" or change == "all changes"
+
+def commits() -> dict[str, str]:
+    """Return the commits that services may be made of: each release, and HEAD where there is something new since."""
+    found = {str(version): commit for version, commit in versions.releases(TEMPLATE).items()}
+    newest = next(reversed(found.values()), "")
+    unchanged = newest and not git(TEMPLATE, "diff", "--name-only", newest, "--", *versions.PARTS)
+    return found if unchanged else {**found, "HEAD": "HEAD"}
+
+
+COMMITS = commits()
+*OLDER, NEWEST = COMMITS
+
+# With UPDATES=all every edit with every change from every release, each built, tested and linted. Else each with all of
+# the others, all together from the older releases too, and only that built: a result is what the edits make of a new
+# bake, so there is little to find in the rest.
+EVERYTHING = os.environ.get("UPDATES") == "all"
+TOGETHER = ("all edits", "all changes")
+CASES = [
+    (version, edit, change)
+    for version, edit, change in itertools.product(COMMITS, ALL_EDITS, ALL_CHANGES)
+    if EVERYTHING or (edit, change) == TOGETHER or (version == NEWEST and (edit in TOGETHER or change in TOGETHER))
 ]
-
-
-@cache
-def released() -> dict[str, str]:
-    """Return the commits that services may have been made of: every release, and HEAD for what is new since."""
-    return {**{str(version): commit for version, commit in versions.releases(TEMPLATE).items()}, "HEAD": "HEAD"}
 
 
 def edit(service: Path, change: Change) -> None:
@@ -99,12 +106,11 @@ def told_of(edit_name: str) -> list[str]:
     return ["--variables-to-update", json.dumps({"module_path": NEW_MODULE})] if renames else []
 
 
-@pytest.mark.parametrize("version", released())
-@pytest.mark.parametrize(("edit_name", "change_name"), PAIRS)
+@pytest.mark.parametrize(("version", "edit_name", "change_name"), CASES)
 def test_an_update_keeps_every_edit_and_brings_every_change(
     template: Path, tmp_path: Path, lint: Linter, version: str, edit_name: str, change_name: str
 ) -> None:
-    service = made(template, tmp_path, version)
+    service = made(template, tmp_path, COMMITS[version])
     edit(service, ALL_EDITS[edit_name])
     ALL_CHANGES[change_name](template)
     commit(template, change_name)
@@ -112,7 +118,7 @@ def test_an_update_keeps_every_edit_and_brings_every_change(
     expected = newly_baked(template, service, tmp_path / "expected")
     ALL_EDITS[edit_name](expected)
     assert_same(service, expected)
-    if EVERY_PAIR or (edit_name, change_name) == ("all edits", "all changes"):
+    if EVERYTHING or (edit_name, change_name) == TOGETHER:
         assert_works(Baked(service), lint)
 
 
@@ -123,12 +129,12 @@ def assert_works(service: Baked, lint: Linter) -> None:
     assert "0 issues" in lint(service)
 
 
-@pytest.mark.parametrize("version", released())
+@pytest.mark.parametrize("version", COMMITS if EVERYTHING else [NEWEST])
 @pytest.mark.parametrize("answers", OPTIONS, ids=lambda answers: "-".join(answers.values()))
 def test_every_combination_of_options_is_updated(
     template: Path, tmp_path: Path, version: str, answers: dict[str, str]
 ) -> None:
-    service = made(template, tmp_path, version, **answers)
+    service = made(template, tmp_path, COMMITS[version], **answers)
     edit(service, all_edits)
     all_changes(template)
     commit(template, "All changes")

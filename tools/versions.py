@@ -14,6 +14,7 @@ from typing import NamedTuple
 TEMPLATE = Path(__file__).resolve().parent.parent
 SERVICE = "{{cookiecutter.service_name}}"
 FILE = f"{SERVICE}/.template"
+PARTS = [SERVICE, "templates", "cookiecutter.json", "hooks", "answers"]  # what a service is made of
 
 
 class Version(NamedTuple):
