@@ -19,6 +19,7 @@ from edits import (
     own_package,
     own_routes,
     own_words,
+    removed_file,
     renamed_module,
     write,
 )
@@ -90,7 +91,7 @@ def test_it_says_of_each_service_how_it_stands(released: Path, fleet: Path) -> N
         "without git                                    failed: fatal: not a git repository (or any of the parent"
         " directories): .git",
         "",
-        "6 services, 4 to look at, against version 9.2.0",
+        "Services: 6. To look at: 4. Against: 9.2.0.",
     ]
     assert told.returncode == 1
 
@@ -154,6 +155,23 @@ def test_a_branch_that_is_merged_brings_a_service_up_to_date(released: Path, fle
     assert run(released, fleet / "old").stdout.splitlines()[1].endswith("up to date")
 
 
+def test_what_is_not_released_yet_can_be_looked_at(released: Path, fleet: Path) -> None:
+    """So that a platform team knows what a release would meet."""
+    removed_file(released)
+    commit(released, "Go on")
+    assert (
+        "9.2.0    0       2                updates without conflict"
+        in run(released, fleet / "current", "--to", "HEAD").stdout
+    )
+    assert run(released, fleet / "current").stdout.splitlines()[1].endswith("up to date")
+
+
+def test_a_service_that_is_ahead_is_left_alone(released: Path, fleet: Path) -> None:
+    told = run(released, fleet / "current", "--to", "9.1.0", "--branch")
+    assert told.stdout.splitlines()[1].endswith("up to date")
+    assert "template-" not in git(fleet / "current", "branch")
+
+
 def test_a_service_of_a_commit_that_the_clone_lacks_is_named(released: Path, fleet: Path) -> None:
     state = json.loads((fleet / "old/.cruft.json").read_text())
     write(fleet / "old/.cruft.json", json.dumps({**state, "commit": "1" * 40}))
@@ -168,8 +186,8 @@ def test_a_service_of_a_commit_that_the_clone_lacks_is_named(released: Path, fle
     [
         (["nowhere"], "nowhere is no folder"),
         (["tests"], "has no services"),
-        ([".", "--to", "8.0.0"], "'8.0.0' is no release. The releases are: "),
-        ([".", "--to", "latest"], "'latest' is no release. The releases are: "),
+        ([".", "--to", "8.0.0"], "'8.0.0' is no release and no commit. The releases are: "),
+        ([".", "--to", "--help"], "expected one argument"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_a_line(released: Path, words: list[str], complaint: str) -> None:

@@ -48,26 +48,41 @@ class NoUpdateError(Exception):
 
 @dataclass(frozen=True)
 class Target:
-    """The release that services are brought to, and those there are."""
+    """The commit of the template that services are brought to, what it says of itself, and the releases there are."""
 
-    version: Version
     commit: str
+    version: Version
     releases: dict[Version, str]
 
+    def __str__(self) -> str:
+        """Return the version if it was released with this commit, else the beginning of its hash."""
+        return str(self.version) if self.releases.get(self.version) == self.commit else self.commit[:12]
+
     def behind(self, version: Version) -> int:
+        """Return how many releases have come since a version."""
         return sum(version < release <= self.version for release in self.releases)
+
+    def has_news_for(self, commit: str) -> bool:
+        """Report whether services get something else than from a commit, and that commit is not a later one."""
+        if not git(TEMPLATE, "rev-list", "-1", self.commit, f"^{commit}"):
+            return False
+        return bool(git(TEMPLATE, "diff", "--name-only", commit, self.commit, "--", *versions.PARTS))
 
 
 def target(wanted: str | None) -> Target:
-    """Return the release that is wanted, the newest one where none is. The program ends where there is none."""
+    """Return the release or commit that is wanted, by default the newest release; end where there is none."""
     releases = versions.releases(TEMPLATE)
-    if not releases:
-        sys.exit("This clone of the template has no release yet.")
+    names = {str(version): commit for version, commit in releases.items()}
+    if not wanted and not names:
+        sys.exit("This clone of the template has no release yet. To look at a commit: --to HEAD")
+    name = wanted or list(names)[-1]
     try:
-        version = versions.version(wanted) if wanted else max(releases)
-        return Target(version, releases[version], releases)
-    except (ValueError, KeyError):
-        sys.exit(f"{wanted!r} is no release. The releases are: {', '.join(map(str, releases))}")
+        commit = (
+            names.get(name) or git(TEMPLATE, "rev-parse", "--verify", "--end-of-options", f"{name}^{{commit}}").strip()
+        )
+        return Target(commit, versions.origin_at(TEMPLATE, commit).version, releases)
+    except subprocess.CalledProcessError:
+        sys.exit(f"{name!r} is no release and no commit. The releases are: {', '.join(names) or 'none yet'}")
 
 
 def services(folder: Path) -> list[Path]:
@@ -81,7 +96,7 @@ def is_service(path: Path) -> bool:
     if (path / ".template").is_file():
         return True
     try:
-        return bool(linked_version((path / ".cruft.json").read_text(encoding="utf-8")))
+        return bool(linked_commit((path / ".cruft.json").read_text(encoding="utf-8")))
     except (OSError, ValueError, NoUpdateError):
         return False
 
@@ -111,9 +126,10 @@ def fill(row: Row, service: Path, target: Target, with_branch: bool) -> None:
     if not git(service, "ls-files", ".cruft.json"):
         note_version(row, versions.origin(git(service, "show", "HEAD:./.template")).version, target)
         raise NoUpdateError("not linked: run cruft link in it, as its README says")
-    made_with = linked_version(git(service, "show", "HEAD:./.cruft.json"))
+    commit = linked_commit(git(service, "show", "HEAD:./.cruft.json"))
+    made_with = versions.origin_at(TEMPLATE, commit).version
     note_version(row, made_with, target)
-    if not row.behind:
+    if not target.has_news_for(commit):
         row.outcome = "up to date"
         return
     with worktree(service) as copy:
@@ -132,14 +148,14 @@ def note_version(row: Row, version: Version, target: Target) -> None:
     row.version, row.behind = str(version), target.behind(version)
 
 
-def linked_version(state: str) -> Version:
-    """Return the version of the commit that cruft's file names."""
+def linked_commit(state: str) -> str:
+    """Return the commit that cruft's file names, if it is one of this template."""
     try:
         commit = str(json.loads(state)["commit"])
     except (ValueError, KeyError, TypeError):
         raise NoUpdateError("not linked: its .cruft.json names no commit") from None
     try:
-        return versions.origin_at(TEMPLATE, commit).version
+        return git(TEMPLATE, "rev-parse", "--verify", "--end-of-options", f"{commit}^{{commit}}").strip()
     except subprocess.CalledProcessError:
         raise NoUpdateError(
             f"made from {commit[:12]}, a commit that this clone of the template does not have"
@@ -211,10 +227,10 @@ def changed_files(copy: Path) -> list[str]:
 
 def commit_branch(service: Path, copy: Path, before: Version, target: Target) -> str:
     """Commit the update to a branch of its own and return its name."""
-    branch = f"template-{target.version}"
+    branch = f"template-{target}"
     if git(service, "branch", "--list", branch):
         raise NoUpdateError(f"updates without conflict, but there is a branch {branch} already")
-    git(copy, *NO_HOOKS, "commit", "--quiet", "-m", f"Follow the template from {before} to {target.version}")
+    git(copy, *NO_HOOKS, "commit", "--quiet", "-m", f"Follow the template from {before} to {target}")
     git(service, "branch", branch, git(copy, "rev-parse", "HEAD").strip())
     return branch
 
@@ -230,7 +246,7 @@ def table(rows: list[Row], target: Target) -> str:
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = ["  ".join(map(str.ljust, line, widths)).rstrip() for line in cells]
     to_look_at = sum(not row.ok for row in rows)
-    return "\n".join([*lines, f"\n{len(rows)} services, {to_look_at} to look at, against version {target.version}"])
+    return "\n".join([*lines, f"\nServices: {len(rows)}. To look at: {to_look_at}. Against: {target}."])
 
 
 def arguments() -> argparse.Namespace:
@@ -240,7 +256,9 @@ def arguments() -> argparse.Namespace:
         epilog="The exit status is 1 where somebody has to look at a service: a conflict, no link, a failure.",
     )
     parser.add_argument("folder", type=Path, help="a folder of services, or a service")
-    parser.add_argument("--to", metavar="VERSION", help="the release to go to; the newest one by default")
+    parser.add_argument(
+        "--to", metavar="VERSION", help="the release, or any commit, to go to; the newest release by default"
+    )
     parser.add_argument(
         "--branch", action="store_true", help="make the branch template-VERSION where nothing conflicts"
     )
