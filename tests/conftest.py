@@ -106,6 +106,20 @@ CHOICES: dict[str, list[str]] = {name: default for name, default in questions().
 
 
 @pytest.fixture(scope="session", autouse=True)
+def plain_git() -> Iterator[None]:
+    """Keep the settings, the name and the language of the person who runs the tests out of them."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {"GLOBAL": os.devnull, "NOSYSTEM": "1"}.items():
+            patch.setenv(f"GIT_CONFIG_{name}", value)
+        for role in ("AUTHOR", "COMMITTER"):
+            patch.setenv(f"GIT_{role}_NAME", "Ada")
+            patch.setenv(f"GIT_{role}_EMAIL", "ada@example.com")
+        patch.setenv("LC_ALL", "C.UTF-8")
+        patch.delenv("LANGUAGE", raising=False)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def no_user_config(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Keep the answers of the person who runs the tests out of them."""
     config = tmp_path_factory.mktemp("config") / "cookiecutter.yaml"
@@ -224,9 +238,9 @@ def repository(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def template(tmp_path: Path) -> Path:
-    """The template with its history, and on top of it a commit of what is in this work tree."""
+    """The template with its history, but without tags, and on top of it a commit of what is in this work tree."""
     folder = tmp_path / "template"
-    git(TEMPLATE, "clone", "-q", str(TEMPLATE), str(folder))
+    git(TEMPLATE, "clone", "-q", "--no-tags", str(TEMPLATE), str(folder))
     for name in git(folder, "ls-files", "-z").split("\0")[:-1]:
         (folder / name).unlink()
     for name in tracked():

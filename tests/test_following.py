@@ -11,7 +11,7 @@ import pexpect
 import pytest
 from conftest import TEMPLATE, Baked, go_environment
 from test_documents import commands
-from test_fleet import say_version
+from test_fleet import say
 from ways import commit, cruft, git, made, published
 
 README = (TEMPLATE / "README.md").read_text(encoding="utf-8")
@@ -30,10 +30,9 @@ def type_in(template: Path, tmp_path: Path) -> Type:
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin/uvx").write_text(f'#!/bin/sh\nexec "{Path(sys.executable).parent}/$@"\n')
     (tmp_path / "bin/uvx").chmod(0o755)
-    person = {f"GIT_{role}_{what}": "ada@example.com" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
     caches = {name: Baked(tmp_path).run("go", "env", name).strip() for name in ("GOCACHE", "GOMODCACHE")}
     plain = {"HOME": str(tmp_path), "GIT_PAGER": "cat", "TERM": "dumb"}
-    environment = {**published(template), **go_environment(), **person, **caches, **plain}
+    environment = {**published(template), **go_environment(), **caches, **plain}
     environment["PATH"] = f"{tmp_path}/bin{os.pathsep}{environment['PATH']}"
 
     def type_in(folder: Path, command: str) -> tuple[int, str]:
@@ -52,7 +51,7 @@ def type_in(template: Path, tmp_path: Path) -> Type:
 def grow(template: Path, version: str) -> None:
     """Release something new."""
     (template / "{{cookiecutter.service_name}}/internal/api/new.go").write_text("package api\n")
-    say_version(template, version)
+    say(template, version)
 
 
 def test_the_service_readme_links_and_updates(template: Path, tmp_path: Path, baked: Baked, type_in: Type) -> None:
@@ -98,7 +97,7 @@ def test_the_commands_for_a_fleet_work(template: Path, tmp_path: Path, type_in: 
     """As the README has them, in a clone of the template."""
     (create,) = (command for command in commands(README) if command.startswith("uvx "))
     (tmp_path / "services").mkdir()
-    say_version(template, "9.0.0")
+    say(template, "9.0.0")
     assert type_in(tmp_path / "services", create)[0] == 0
     git(tmp_path / "services/my-service", "init", "-q")
     commit(tmp_path / "services/my-service", "Bake")

@@ -198,9 +198,9 @@ def add_row(template: Path, row: list[str]) -> None:
 
 def type_in(template: Path, commands: str, upstream: Path) -> subprocess.CompletedProcess[str]:
     """Run commands of the page where the address of upstream leads to a repository of this machine."""
-    person = {f"GIT_{role}_{what}": "ada@example.com" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
-    environment = {**published(upstream), **person}
-    return subprocess.run(["bash", "-ec", commands], cwd=template, env=environment, capture_output=True, text=True)
+    return subprocess.run(
+        ["bash", "-ec", commands], cwd=template, env=published(upstream), capture_output=True, text=True
+    )
 
 
 def baked(template: Path, folder: Path, *answers: str) -> Baked:

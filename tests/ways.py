@@ -48,8 +48,7 @@ def published(repository: Path) -> dict[str, str]:
 
 
 def git(folder: Path, *words: str) -> str:
-    command = ["git", "-c", "user.name=Ada", "-c", "user.email=ada@example.com", *words]
-    return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout
+    return subprocess.run(["git", *words], cwd=folder, check=True, capture_output=True, text=True).stdout
 
 
 def commit_all(folder: Path) -> None:

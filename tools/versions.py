@@ -6,8 +6,11 @@ has them all. Between two releases the file says `-dev`: such a commit is none. 
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +18,9 @@ TEMPLATE = Path(__file__).resolve().parent.parent
 SERVICE = "{{cookiecutter.service_name}}"
 FILE = f"{SERVICE}/.template"
 PARTS = [SERVICE, "templates", "cookiecutter.json", "hooks", "answers"]  # what a service is made of
+
+SECONDS = 120  # for one command of git
+IN_ENGLISH = {"LC_ALL": "C", "LANGUAGE": "C", "GIT_TERMINAL_PROMPT": "0"}  # and without a question to anybody
 
 
 class Version(NamedTuple):
@@ -58,9 +64,19 @@ def origin(text: str) -> Origin:
     return Origin(words[0], version(words[1]), words[2])
 
 
-def git(folder: Path, *words: str) -> str:
+def git(folder: Path, *words: str, env: Mapping[str, str] = IN_ENGLISH) -> str:
     """Return what git prints in a folder; a CalledProcessError has what it complained of in `stderr`."""
-    return subprocess.run(["git", *words], cwd=folder, check=True, capture_output=True, text=True).stdout
+    done = subprocess.run(
+        ["git", *words],
+        cwd=folder,
+        env={**os.environ, **env},
+        timeout=SECONDS,
+        stdin=subprocess.DEVNULL,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return done.stdout
 
 
 def origin_at(repository: Path, commit: str) -> Origin:
@@ -71,10 +87,18 @@ def origin_at(repository: Path, commit: str) -> Origin:
 def releases(repository: Path) -> dict[Version, str]:
     """Return the commit of each release of a template, the oldest first, as HEAD knows them."""
     found: dict[Version, str] = {}
-    for commit in git(
-        repository, "log", "--reverse", "--first-parent", "--diff-filter=AM", "--format=%H", "--", FILE
-    ).split():
-        says = origin_at(repository, commit).version
+    log = ["log", "--reverse", "--first-parent", "--diff-filter=AM", "--format=%H", "--", FILE]
+    for commit in git(repository, *log).split():
+        try:
+            says = origin_at(repository, commit).version
+        except ValueError:
+            continue  # a mistake in the past, which stays in the history
         if says.is_release:
             found.setdefault(says, commit)
     return found
+
+
+def refuse_shallow(repository: Path) -> None:
+    """End the program in a clone that lacks history: its oldest commit would pass for a release."""
+    if git(repository, "rev-parse", "--is-shallow-repository").strip() == "true":
+        sys.exit("This clone of the template lacks its history. Type: git fetch --unshallow")
