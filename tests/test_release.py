@@ -50,7 +50,6 @@ def assert_refused(template: Path, wanted: str, reason: str) -> None:
     assert told.returncode == 1
     assert git(template, "rev-parse", "HEAD") == before
     assert wanted not in git(template, "tag").split()
-    assert len(git(template, "worktree", "list").splitlines()) == 1
 
 
 def test_a_release_is_a_commit_that_says_so_with_a_tag(template: Path) -> None:
@@ -67,10 +66,48 @@ def test_a_release_is_a_commit_that_says_so_with_a_tag(template: Path) -> None:
 
 
 def test_a_failing_test_stops_it_and_nothing_is_changed(template: Path) -> None:
-    replace(template / "Makefile", '\t@test "$$CI" = true\n', "\t@false\n")
-    commit(template, "A mistake")
-    assert_refused(template, "9.0.1", "9.0.1 is not released: a test has failed. Nothing is changed.")
+    let_the_tests_do(template, "false")
+    assert_refused(template, "9.0.1", "9.0.1 is not released: a test has failed. No file is changed.")
     assert git(template, "status", "--porcelain") == ""
+
+
+def let_the_tests_do(template: Path, command: str) -> None:
+    replace(template / "Makefile", '\t@test "$$CI" = true\n', f"\t@{command}\n")
+    commit(template, "Other tests")
+
+
+def test_what_changes_while_the_tests_run_is_neither_released_nor_lost(template: Path) -> None:
+    let_the_tests_do(template, "echo Later. >> README.md")
+    assert_refused(template, "9.0.1", "while the tests ran, README.md has changed, which they have not seen")
+    assert git(template, "status", "--porcelain") == " M README.md\n"
+
+
+@pytest.mark.parametrize(
+    ("hook", "complaint"), [("pre-commit", "git does not commit"), ("reference-transaction", "git does not")]
+)
+def test_what_git_refuses_is_undone(template: Path, hook: str, complaint: str) -> None:
+    file = template / f".git/hooks/{hook}"
+    file.write_text("#!/bin/sh\nexit 1\n")
+    file.chmod(0o755)
+    assert_refused(template, "9.0.1", complaint)
+    assert git(template, "status", "--porcelain") == ""
+
+
+def test_a_tag_that_git_refuses_takes_the_commit_with_it(template: Path) -> None:
+    git(template, "config", "tag.gpgSign", "true")
+    git(template, "config", "gpg.program", "false")
+    assert_refused(template, "9.0.1", "git does not tag")
+    assert git(template, "status", "--porcelain") == ""
+
+
+def test_a_clone_without_history_releases_nothing(template: Path, tmp_path: Path) -> None:
+    git(tmp_path, "clone", "-q", "--depth", "1", f"file://{template}", "shallow")
+    assert_refused(tmp_path / "shallow", "9.0.1", "git fetch --unshallow")
+
+
+def test_a_commit_without_a_branch_is_not_released(template: Path) -> None:
+    git(template, "switch", "-q", "--detach")
+    assert_refused(template, "9.0.1", "No branch is checked out.")
 
 
 @pytest.mark.parametrize(
@@ -116,6 +153,15 @@ def add_choice(template: Path) -> None:
     replace(template / "cookiecutter.json", '"MIT", "Apache-2.0"]', '"MIT", "Apache-2.0", "MPL-2.0"]')
 
 
+def make_optional(template: Path) -> None:
+    """A file that every service has is from now on one of some choice alone."""
+    replace(template / "hooks/post_gen_project.py", '"MIT": ["LICENSE"]', '"MIT": ["LICENSE", "Makefile"]')
+
+
+def give_choices(template: Path) -> None:
+    replace(template / "cookiecutter.json", '"http_port": "8080"', '"http_port": ["8080", "9000"]')
+
+
 def remove_choice(template: Path) -> None:
     replace(template / "cookiecutter.json", '["proprietary", "MIT", "Apache-2.0"]', '["proprietary", "Apache-2.0"]')
 
@@ -127,6 +173,7 @@ def remove_choice(template: Path) -> None:
         (rename, "9.1.0", "10.0.0", "internal/middleware/observe.go is gone"),
         (new_file, "9.0.1", "9.1.0", "there are new files, questions or choices"),
         (add_choice, "9.0.1", "9.1.0", "there are new files, questions or choices"),
+        (make_optional, "9.1.0", "10.0.0", "Makefile is gone"),
     ],
 )
 def test_what_has_changed_says_what_the_version_is_at_least(
@@ -144,6 +191,12 @@ def test_a_choice_never_goes(template: Path) -> None:
     assert_refused(template, "10.0.0", "The question license has lost MIT: cruft could not update who has chosen it.")
 
 
+def test_a_text_never_becomes_a_choice(template: Path) -> None:
+    give_choices(template)
+    commit(template, "Two ports are enough")
+    assert_refused(template, "10.0.0", "The question http_port has choices now")
+
+
 def test_a_question_never_goes(template: Path) -> None:
     context = template / "cookiecutter.json"
     context.write_text(re.sub(r'  "(__)?owner": ".*\n', "", context.read_text()))
@@ -156,7 +209,7 @@ def test_a_question_never_goes(template: Path) -> None:
 
 def test_each_release_stands_in_both_pages(template: Path) -> None:
     says = versions.origin((TEMPLATE / versions.FILE).read_text(encoding="utf-8")).version
-    found = {*versions.releases(TEMPLATE), *([says] if says.is_release else [])}
+    found = {version for version in {*versions.releases(TEMPLATE), says} if version.is_release and not version.fork}
     released = [str(version) for version in sorted(found, reverse=True)]
     for page in ("CHANGELOG.md", "UPGRADING.md"):
         text = (TEMPLATE / page).read_text(encoding="utf-8")
@@ -170,5 +223,9 @@ def test_what_services_get_is_no_release_any_more_once_it_has_changed() -> None:
     says = versions.origin(file).version
     if commit_of_release := versions.releases(TEMPLATE).get(says):
         changed = git(TEMPLATE, "diff", "--name-only", commit_of_release, "--", *versions.PARTS)
-        next_one = says._replace(patch=says.patch + 1, is_release=False)
+        next_one = (
+            says._replace(of_fork=says.of_fork + 1)
+            if says.fork
+            else says._replace(patch=says.patch + 1, is_release=False)
+        )
         assert not changed, f"{changed}has changed since {says}: say {next_one} in {versions.FILE}"

@@ -12,6 +12,7 @@ A question or a choice never goes: cruft could not update the services that have
 from __future__ import annotations
 
 import argparse
+import ast
 import datetime
 import json
 import os
@@ -30,19 +31,37 @@ UPGRADING = TEMPLATE / "UPGRADING.md"
 
 
 class Standard(NamedTuple):
-    """What a commit offers: the questions with their choices, and the files that services get by any of them."""
+    """What a commit offers: the questions with their choices, the files of every service, and those of some choices."""
 
-    questions: dict[str, list[str]]
+    questions: dict[str, list[str]]  # no choices where any text is an answer
     files: frozenset[str]
+    optional: frozenset[tuple[str, str, str]]  # question, choice, file
 
 
 def standard_at(commit: str) -> Standard:
     context = json.loads(git(TEMPLATE, "show", f"{commit}:cookiecutter.json"))
     asked = {name: default for name, default in context.items() if not name.startswith("_")}
     names = git(TEMPLATE, "ls-tree", "-r", "-z", "--name-only", f"{commit}:{versions.SERVICE}").split("\0")
+    optional = optional_files(git(TEMPLATE, "show", f"{commit}:hooks/post_gen_project.py"))
     return Standard(
         {name: default if isinstance(default, list) else [] for name, default in asked.items()},
-        frozenset(name for name in names if name),
+        frozenset(name for name in names if name) - {file for _, _, file in optional},
+        optional,
+    )
+
+
+def optional_files(hook: str) -> frozenset[tuple[str, str, str]]:
+    """Return the table of the hook that removes files, which is not run for that."""
+    (table,) = (
+        ast.literal_eval(node.value)
+        for node in ast.parse(hook).body
+        if isinstance(node, ast.AnnAssign) and node.value and ast.unparse(node.target) == "OPTIONAL"
+    )
+    return frozenset(
+        (question, choice, file)
+        for question, choices in table.items()
+        for choice, files in choices.items()
+        for file in files
     )
 
 
@@ -51,15 +70,18 @@ def broken_promises(before: Standard, now: Standard) -> Iterator[str]:
     for name, choices in before.questions.items():
         if name not in now.questions:
             yield f"The question {name} is gone: a question stays, at least with a default that changes nothing."
+        elif not choices and now.questions[name]:
+            yield f"The question {name} has choices now: cruft could not update who has answered something else."
         elif lost := set(choices) - set(now.questions[name]):
             yield f"The question {name} has lost {', '.join(sorted(lost))}: cruft could not update who has chosen it."
 
 
 def least(last: Version, before: Standard, now: Standard) -> tuple[Version, str]:
     """Return the least version that can follow the last one, and why."""
-    if gone := before.files - now.files:
+    lost = {file for question, choice, file in before.optional - now.optional if file not in now.files}
+    if gone := (before.files - now.files) | lost:
         return Version(last.major + 1, 0, 0), f"{', '.join(sorted(gone))} is gone, which makes it a major version"
-    if now.files - before.files or now.questions != before.questions:
+    if now.files - before.files or now.optional - before.optional or now.questions != before.questions:
         return Version(last.major, last.minor + 1, 0), "there are new files, questions or choices: a minor version"
     return Version(last.major, last.minor, last.patch + 1), "it comes after the last one"
 
@@ -77,6 +99,10 @@ def problems(wanted: Version) -> Iterator[str]:
     """Say all that speaks against a release of what is committed."""
     if git(TEMPLATE, "status", "--porcelain"):
         yield "There are changes that are not committed."
+    if not git(TEMPLATE, "branch", "--show-current").strip():
+        yield "No branch is checked out."
+    if versions.origin_at(TEMPLATE, "HEAD").version.fork:
+        yield "This is a fork, which says its versions itself: docs/your-standard.md."
     if not unreleased(CHANGELOG):
         yield "CHANGELOG.md has nothing under [Unreleased]."
     if not unreleased(UPGRADING):
@@ -117,10 +143,37 @@ def write_down(wanted: Version, today: datetime.date) -> None:
         page.write_text(text.replace(HEADING, f"{HEADING}\n## [{wanted}] - {today}\n", 1), encoding="utf-8")
 
 
+WRITTEN = [versions.FILE, CHANGELOG.name, UPGRADING.name]
+
+
+def test_and_tag(wanted: Version) -> None:
+    """Run all tests over what is written down, commit that alone, and tag it. A ReleaseError says what prevents it."""
+    in_full = {**os.environ, "CI": "true"}  # where a test that cannot run fails, and is not skipped
+    if subprocess.run(["make", "--no-print-directory", "test"], cwd=TEMPLATE, env=in_full).returncode:
+        raise ReleaseError("a test has failed")
+    changed = git(TEMPLATE, "status", "--porcelain", "-z").split("\0")
+    if others := {line[3:] for line in changed if line} - set(WRITTEN):
+        raise ReleaseError(f"while the tests ran, {', '.join(sorted(others))} has changed, which they have not seen")
+    try:
+        git(TEMPLATE, "commit", "--quiet", "--message", f"Release {wanted}", "--", *WRITTEN)
+    except subprocess.CalledProcessError as failure:
+        raise ReleaseError(f"git does not commit: {failure.stderr.strip()}") from None
+    try:
+        git(TEMPLATE, "tag", "--annotate", "--message", f"Release {wanted}", str(wanted))
+    except subprocess.CalledProcessError as failure:
+        git(TEMPLATE, "reset", "--quiet", "--soft", "HEAD~1")
+        raise ReleaseError(f"git does not tag: {failure.stderr.strip()}") from None
+
+
+class ReleaseError(Exception):
+    """Why a version is not released after all."""
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="make release", description="Release what is committed as a version.")
     parser.add_argument("version", help="such as 1.2.3")
     asked = parser.parse_args()
+    versions.refuse_shallow(TEMPLATE)
     try:
         wanted = versions.version(asked.version)
     except ValueError as error:
@@ -128,13 +181,12 @@ def main() -> None:
     if found := list(problems(wanted)):
         sys.exit("\n".join([f"{wanted} cannot be released:", *found]))
     write_down(wanted, datetime.datetime.now(datetime.timezone.utc).date())
-    in_full = {**os.environ, "CI": "true"}  # where a test that cannot run fails, and is not skipped
-    if subprocess.run(["make", "--no-print-directory", "test"], cwd=TEMPLATE, env=in_full).returncode:
-        git(TEMPLATE, "checkout", "--quiet", ".")
-        sys.exit(f"{wanted} is not released: a test has failed. Nothing is changed.")
-    git(TEMPLATE, "commit", "--quiet", "--all", "--message", f"Release {wanted}")
-    git(TEMPLATE, "tag", "--annotate", "--message", f"Release {wanted}", str(wanted))
-    print(f"{wanted} is committed and tagged. To publish it: git push --follow-tags")
+    try:
+        test_and_tag(wanted)
+    except (ReleaseError, KeyboardInterrupt) as reason:
+        git(TEMPLATE, "checkout", "--quiet", "HEAD", "--", *WRITTEN)
+        sys.exit(f"{wanted} is not released: {reason or 'stopped'}. No file is changed.")
+    print(f"{wanted} is committed and tagged. To publish it: git push --atomic --follow-tags")
 
 
 if __name__ == "__main__":
