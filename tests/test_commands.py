@@ -11,6 +11,8 @@ from conftest import TEMPLATE, Baked
 from markdown_it import MarkdownIt
 from test_comparison import names_of_tests
 
+from tools import versions
+
 PROGRAMS = "bin/service|cookiecutter|cruft|curl|docker|git|go|kubectl|make|pip|pipx|python|tools/fleet|uvx"
 
 DOCUMENTS = "test_documents.py::test_every_"
@@ -18,6 +20,9 @@ FOLLOWING = "test_following.py::test_the_"
 AS_TYPED = f"{DOCUMENTS}docker_command_of_the_service_readme_works"
 README_WORKS = f"{DOCUMENTS}command_of_the_service_readme_works"
 IMAGE = "test_image.py::test_it_runs_and_stops_as_typed"
+
+ORIGIN = versions.origin((TEMPLATE / versions.FILE).read_text(encoding="utf-8"))
+LINK = f"uvx cruft link {ORIGIN.address}" + ORIGIN.version.is_release * " --checkout \"$(cut -d' ' -f2 .template)\""
 
 # command -> the test that runs it
 RUN_BY = {
@@ -29,7 +34,7 @@ RUN_BY = {
     "curl http://localhost:8080/": README_WORKS,
     "docker build --build-arg VERSION=0.0.1 -t my-service:0.0.1 .": AS_TYPED,
     "docker run --rm -p 8080:8080 my-service:0.0.1": AS_TYPED,
-    "go build": "test_process.py::test_every_place_tells_the_same_version",
+    "go build": "test_documents.py::test_make_builds_the_version_of_git_and_cleans_up",
     "go tool pprof -top 'http://127.0.0.1:9090/debug/pprof/profile?seconds=1'": README_WORKS,
     "make build": "test_documents.py::test_make_builds_the_version_of_git_and_cleans_up",
     "make build VERSION=1.2.3": "test_gallery.py::test_the_gallery_is_current",
@@ -39,10 +44,9 @@ RUN_BY = {
     "make race": "test_go.py::test_its_own_tests_pass_under_the_race_detector",
     "make run": README_WORKS,
     "make test": f"{FOLLOWING}commands_of_upgrading_work",
+    "git add .cruft.json && git commit -m 'Follow the template'": f"{FOLLOWING}service_readme_links_and_updates",
     "uvx cruft check": f"{FOLLOWING}service_readme_links_and_updates",
-    "uvx cruft link https://github.com/org/go-service-template --checkout \"$(cut -d' ' -f2 .template)\"": (
-        f"{FOLLOWING}service_readme_links_and_updates"
-    ),
+    LINK: f"{FOLLOWING}service_readme_links_and_updates",
     "uvx cruft update --skip-apply-ask": f"{FOLLOWING}service_readme_links_and_updates",
     "git diff HEAD": f"{FOLLOWING}commands_of_upgrading_work",
     "git reset --hard && git clean -fd": "test_updates.py::test_an_update_with_conflicts_is_undone",
@@ -55,6 +59,7 @@ RUN_BY = {
     "cookiecutter gh:org/go-service-template --no-input service_name=order-api owner=@acme/orders": (
         "test_documents.py::test_the_readme_bakes"
     ),
+    "cruft check": f"{FOLLOWING}service_readme_links_and_updates",
     "cruft create": "test_ways_in.py::test_cruft_leads_to_the_same",
     "python -m cookiecutter": "test_ways_in.py::test_git_addresses_and_tags_lead_to_the_same",
     "make demo": "test_documents.py::test_the_demo_shows_a_running_service",
@@ -63,6 +68,8 @@ RUN_BY = {
     "tools/fleet ~/services --branch": f"{FOLLOWING}commands_for_a_fleet_work",
     "tools/fleet ~/services --json": f"{FOLLOWING}commands_for_a_fleet_work",
     "uvx cruft create https://github.com/org/go-service-template": f"{FOLLOWING}commands_for_a_fleet_work",
+    "uvx cruft create https://github.com/org/go-service-template --no-input --extra-context"
+    ' \'{"service_name": "order-api", "owner": "@acme/orders"}\'': f"{FOLLOWING}commands_for_a_fleet_work",
     "make release VERSION=1.2.3": "test_release.py::test_a_release_is_a_commit_that_says_so_with_a_tag",
     "make release": "test_release.py::test_a_release_is_a_commit_that_says_so_with_a_tag",
     "docker build --build-arg VERSION=0.0.1 -t NAME:0.0.1 .": IMAGE,

@@ -60,7 +60,7 @@ def test_the_next_steps_never_fail_a_bake(
     told = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     (tmp_path / "größe").mkdir()
     monkeypatch.chdir(tmp_path / "größe")
-    monkeypatch.setattr(post_gen, "chosen_answers", lambda: {"license": "MIT"})
+    monkeypatch.setattr(post_gen, "chosen_answers", lambda: dict.fromkeys(questions(), ""))
     monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True))
     monkeypatch.setattr("sys.stdout", told)
     assert post_gen.main() == 0

@@ -37,14 +37,15 @@ def cruft(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 def published(repository: Path) -> dict[str, str]:
-    """Return the environment in which a repository of this machine stands where the template is published."""
-    address = (TEMPLATE / "{{cookiecutter.service_name}}/.template").read_text().split()[2]
-    return {
-        **os.environ,
-        "GIT_CONFIG_COUNT": "1",
-        "GIT_CONFIG_KEY_0": f"url.{repository}.insteadOf",
-        "GIT_CONFIG_VALUE_0": address,
-    }
+    """Return the environment in which a repository of this machine stands where the template is published.
+
+    In a fork that is not where its documents, which are those of the template that it is from, say.
+    """
+    own = (TEMPLATE / "{{cookiecutter.service_name}}/.template").read_text().split()[2]
+    variables = {"GIT_CONFIG_COUNT": "2"}
+    for number, address in enumerate((own, "https://github.com/org/go-service-template")):
+        variables |= {f"GIT_CONFIG_KEY_{number}": f"url.{repository}.insteadOf", f"GIT_CONFIG_VALUE_{number}": address}
+    return {**os.environ, **variables}
 
 
 def git(folder: Path, *words: str) -> str:
