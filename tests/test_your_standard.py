@@ -297,9 +297,6 @@ def fork(repository: Path, tmp_path: Path) -> Path:
     for commands in (NAMING, PRIVATE_HOST):
         told = type_in(template, commands, repository)
         assert told.returncode == 0, told.stderr
-    subprocess.run(
-        [sys.executable, "-m", "tools.gallery"], cwd=template, check=True, capture_output=True
-    )  # make gallery
     git(template, "add", ".")
     git(template, "commit", "-qm", "Be a standard of our own")
     return template
