@@ -22,7 +22,7 @@ README_WORKS = f"{DOCUMENTS}command_of_the_service_readme_works"
 IMAGE = "test_image.py::test_it_runs_and_stops_as_typed"
 
 ORIGIN = versions.origin((TEMPLATE / versions.FILE).read_text(encoding="utf-8"))
-LINK = f"uvx cruft link {ORIGIN.address}" + ORIGIN.version.is_release * " --checkout \"$(cut -d' ' -f2 .template)\""
+LINK = f"uvx cruft link {ORIGIN.address} --checkout \"$(cut -d' ' -f2 .template)\""
 
 # command -> the test that runs it
 RUN_BY = {
