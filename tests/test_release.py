@@ -116,7 +116,7 @@ def test_a_commit_without_a_branch_is_not_released(template: Path) -> None:
         ("9.0.0", "9.0.0 does not come right after 9.0.0."),
         ("8.9.9", "8.9.9 does not come right after 9.0.0."),
         ("9.2.0", "9.2.0 does not come right after 9.0.0."),
-        ("9.0.1-dev", "9.0.1-dev does not come right after 9.0.0."),
+        ("9.0.1-dev", "A release has three numbers and nothing after them."),
         ("v9.0.1", "'v9.0.1' is no version such as 1.2.3"),
         ("9.01.0", "'9.01.0' is no version such as 1.2.3"),
     ],

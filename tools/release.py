@@ -97,6 +97,8 @@ def follows(last: Version, wanted: Version) -> bool:
 
 def problems(wanted: Version) -> Iterator[str]:
     """Say all that speaks against a release of what is committed."""
+    if not wanted.is_release or wanted.fork:
+        yield "A release has three numbers and nothing after them."
     if git(TEMPLATE, "status", "--porcelain"):
         yield "There are changes that are not committed."
     if not git(TEMPLATE, "branch", "--show-current").strip():
@@ -185,7 +187,7 @@ def main() -> None:
         test_and_tag(wanted)
     except (ReleaseError, KeyboardInterrupt) as reason:
         git(TEMPLATE, "checkout", "--quiet", "HEAD", "--", *WRITTEN)
-        sys.exit(f"{wanted} is not released: {reason or 'stopped'}. No file is changed.")
+        sys.exit(f"{wanted} is not released: {str(reason) or 'stopped'}. No file is changed.")
     print(f"{wanted} is committed and tagged. To publish it: git push --atomic --follow-tags")
 
 
