@@ -18,7 +18,7 @@ from typing import NoReturn
 import pytest
 from cookiecutter.main import cookiecutter
 from ways import TEMPLATE as TEMPLATE
-from ways import commit, commit_all, git, tracked
+from ways import commit, commit_all, git, has_history, tracked
 
 from tools import toolchain
 from tools.service import Service
@@ -241,6 +241,9 @@ def template(tmp_path: Path) -> Path:
     """The template with its history, but without tags, and on top of it a commit of what is in this work tree."""
     folder = tmp_path / "template"
     git(TEMPLATE, "clone", "-q", "--no-tags", str(TEMPLATE), str(folder))
+    if not has_history():
+        shutil.rmtree(folder / ".git")
+        git(folder, "init", "-q")
     for name in git(folder, "ls-files", "-z").split("\0")[:-1]:
         (folder / name).unlink()
     for name in tracked():

@@ -28,7 +28,7 @@ from edits import (
     renamed_file,
     write,
 )
-from ways import TEMPLATE, commit, commit_all, cookiecutter, cruft, git, made
+from ways import TEMPLATE, commit, commit_all, cookiecutter, cruft, git, has_history, made
 
 from tools import versions
 
@@ -38,7 +38,8 @@ OPTIONS = [dict(zip(CHOICES, chosen, strict=True)) for chosen in itertools.produ
 
 def commits() -> dict[str, str]:
     """Return the commits that services may be made of: each release, and HEAD where there is something new since."""
-    found = {str(version): commit for version, commit in versions.releases(TEMPLATE).items()}
+    releases = versions.releases(TEMPLATE) if has_history() else {}
+    found = {str(version): commit for version, commit in releases.items()}
     newest = next(reversed(found.values()), "")
     unchanged = newest and not git(TEMPLATE, "diff", "--name-only", newest, "--", *versions.PARTS)
     return found if unchanged else {**found, "HEAD": "HEAD"}

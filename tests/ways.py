@@ -17,6 +17,11 @@ def tracked() -> list[str]:
     return [name for name in listed.split("\0") if name and (TEMPLATE / name).is_file()]
 
 
+def has_history() -> bool:
+    """Report whether this clone has all commits; CI often takes the last one alone."""
+    return git(TEMPLATE, "rev-parse", "--is-shallow-repository").strip() == "false"
+
+
 def cookiecutter(
     folder: Path, *words: str, template: str = str(TEMPLATE), by_module: bool = True
 ) -> subprocess.CompletedProcess[str]:
