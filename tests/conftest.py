@@ -9,7 +9,6 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -186,19 +185,12 @@ def c_compiler() -> None:
         skip("no C compiler, which the race detector needs")
 
 
-@contextmanager
-def one_at_a_time(name: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Keep something to one test of all that run side by side."""
-    shared_by_workers = tmp_path_factory.getbasetemp().parent
-    with (shared_by_workers / f"{name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
 @pytest.fixture
 def port_8080(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """The ports that services have by default, 8080 and 9090, for one test at a time."""
-    with one_at_a_time("port-8080", tmp_path_factory):
+    """The ports that services have by default, 8080 and 9090, for one test at a time of all that run side by side."""
+    shared_by_workers = tmp_path_factory.getbasetemp().parent
+    with (shared_by_workers / "port-8080.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
@@ -206,8 +198,8 @@ Linter = Callable[[Baked], str]
 
 
 @pytest.fixture
-def lint(tmp_path_factory: pytest.TempPathFactory) -> Linter:
-    """Return lint(service), which is what "make lint" finds. Two linters cannot run at a time.
+def lint(tmp_path: Path) -> Linter:
+    """Return lint(service), which is what "make lint" finds. It refuses to run twice by a file in the temporary folder.
 
     The test is skipped where the linter's module cannot be downloaded.
     """
@@ -215,12 +207,11 @@ def lint(tmp_path_factory: pytest.TempPathFactory) -> Linter:
     def lint(service: Baked) -> str:
         command = re.search(r"^GOLANGCI_LINT += (.*)$", service.read("Makefile"), re.MULTILINE)
         assert command
-        with one_at_a_time("golangci-lint", tmp_path_factory):
-            try:
-                service.run(*command[1].split(), "version", timeout=900)
-            except AssertionError as failure:
-                skip(f"golangci-lint is not to be had: {failure}")
-            return service.make("lint")
+        try:
+            service.run(*command[1].split(), "version", timeout=900)
+        except AssertionError as failure:
+            skip(f"golangci-lint is not to be had: {failure}")
+        return service.run("env", f"TMPDIR={tmp_path}", "make", "lint")
 
     return lint
 

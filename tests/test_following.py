@@ -25,13 +25,13 @@ def type_in(template: Path, tmp_path: Path) -> Type:
     """Return type_in(folder, command), which types a command at a terminal there, and Enter at each question.
 
     It returns the exit status and what was shown. uvx, which would get cruft from the network, runs the one installed
-    here; the public address leads to the template in its fixture; the home directory is a new one.
+    here; the public address leads to the template in its fixture; home and the temporary folder are new ones.
     """
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin/uvx").write_text(f'#!/bin/sh\nexec "{Path(sys.executable).parent}/$@"\n')
     (tmp_path / "bin/uvx").chmod(0o755)
     caches = {name: Baked(tmp_path).run("go", "env", name).strip() for name in ("GOCACHE", "GOMODCACHE")}
-    plain = {"HOME": str(tmp_path), "GIT_PAGER": "cat", "TERM": "dumb"}
+    plain = {"HOME": str(tmp_path), "TMPDIR": str(tmp_path), "GIT_PAGER": "cat", "TERM": "dumb"}
     environment = {**published(template), **go_environment(), **caches, **plain}
     environment["PATH"] = f"{tmp_path}/bin{os.pathsep}{environment['PATH']}"
 
