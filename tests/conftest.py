@@ -17,7 +17,7 @@ from typing import NoReturn
 import pytest
 from cookiecutter.main import cookiecutter
 from ways import TEMPLATE as TEMPLATE
-from ways import commit, commit_all, git, has_history, tracked
+from ways import commit, commit_all, copy_work_tree, git, has_history
 
 from tools import toolchain
 from tools.service import Service
@@ -220,9 +220,7 @@ def lint(tmp_path: Path) -> Linter:
 def repository(tmp_path: Path) -> Path:
     """The template as a git repository with one commit, which is what cruft wants."""
     folder = tmp_path / "repository/template"
-    for name in tracked():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(TEMPLATE / name, folder / name)
+    copy_work_tree(folder)
     commit_all(folder)
     return folder
 
@@ -237,9 +235,7 @@ def template(tmp_path: Path) -> Path:
         git(folder, "init", "-q")
     for name in git(folder, "ls-files", "-z").split("\0")[:-1]:
         (folder / name).unlink()
-    for name in tracked():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(TEMPLATE / name, folder / name)
+    copy_work_tree(folder)
     commit(folder, "The work tree")
     return folder
 

@@ -65,13 +65,12 @@ def edit(service: Path, change: Change) -> None:
     commit(service, "What the team did")
 
 
-def update(service: Path, *words: str) -> str:
-    """Update a service; return what git says of its files then, without .cruft.json, and nothing is left to hand."""
+def update(service: Path, *words: str) -> None:
+    """Update a service, with nothing left to be done by hand."""
     told = cruft(service, "update", "--skip-apply-ask", *words)
     assert told.returncode == 0, told.stderr
     lines = git(service, "status", "--porcelain").splitlines()
     assert not [line for line in lines if "U" in line[:2] or line.endswith(".rej")], (lines, told.stderr)
-    return "\n".join(line for line in lines if not line.endswith(".cruft.json"))
 
 
 def answers_of(service: Path) -> dict[str, str]:

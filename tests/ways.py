@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,13 @@ def tracked() -> list[str]:
     """Return the files that git knows or would take, and that exist."""
     listed = subprocess.check_output(["git", "ls-files", "-z", "-co", "--exclude-standard"], cwd=TEMPLATE, text=True)
     return [name for name in listed.split("\0") if name and (TEMPLATE / name).is_file()]
+
+
+def copy_work_tree(folder: Path) -> None:
+    """Copy what is tracked, as it is in this work tree."""
+    for name in tracked():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(TEMPLATE / name, folder / name)
 
 
 def has_history() -> bool:
