@@ -136,10 +136,15 @@ def test_every_combination_of_options_is_updated(
 ) -> None:
     service = made(template, tmp_path, COMMITS[version], **answers)
     edit(service, all_edits)
+    assert_all_arrives(template, service, *told_of("all edits"))
+
+
+def assert_all_arrives(template: Path, service: Path, *words: str) -> None:
+    """Update a service that has all edits over all changes, and compare it with the same edits of a new bake."""
     all_changes(template)
     commit(template, "All changes")
-    update(service, *told_of("all edits"))
-    expected = newly_baked(template, service, tmp_path / "expected")
+    update(service, *words)
+    expected = newly_baked(template, service, template.parent / "expected")
     all_edits(expected)
     assert_same(service, expected)
 
@@ -153,15 +158,10 @@ def test_an_option_is_chosen_or_changed_later(
 ) -> None:
     service = made(template, tmp_path, **{question: before})
     edit(service, all_edits)
-    all_changes(template)
-    commit(template, "All changes")
     file = tmp_path / "answers.json"
     file.write_text(json.dumps({"context": {"cookiecutter": {question: after, "module_path": NEW_MODULE}}}))
-    update(service, "--variables-to-update-file", str(file))
+    assert_all_arrives(template, service, "--variables-to-update-file", str(file))
     assert answers_of(service)[question] == after
-    expected = newly_baked(template, service, tmp_path / "expected")
-    all_edits(expected)
-    assert_same(service, expected)
 
 
 def test_a_question_that_is_new_can_be_answered_at_once(template: Path, tmp_path: Path) -> None:
@@ -256,9 +256,4 @@ def test_a_service_in_a_folder_of_a_bigger_repository_is_updated(template: Path,
     shutil.rmtree(whole / "services/my-service/.git")
     commit_all(whole)
     edit(whole, lambda whole: all_edits(whole / "services/my-service"))
-    all_changes(template)
-    commit(template, "All changes")
-    update(whole / "services/my-service", *told_of("all edits"))
-    expected = newly_baked(template, whole / "services/my-service", tmp_path / "expected")
-    all_edits(expected)
-    assert_same(whole / "services/my-service", expected)
+    assert_all_arrives(template, whole / "services/my-service", *told_of("all edits"))
