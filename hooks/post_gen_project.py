@@ -1,38 +1,31 @@
-"""Remove the files of the options that were not chosen, and tell a person what to type next."""
+"""Remove the files that belong to other choices, and print what to type next."""
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import shutil
 import sys
 
-# question -> choice -> the files and folders that only this choice has
-OPTIONAL: dict[str, dict[str, list[str]]] = {
-    "license": {"MIT": ["LICENSE"], "Apache-2.0": ["LICENSE"]},
-}
+
+def files_not_chosen() -> list[str]:
+    """Return the files and folders to remove. Cookiecutter renders this line with the filter of that name."""
+    paths: list[str] = {{cookiecutter | files_not_chosen | tojson}}  # type: ignore[name-defined, assignment]  # noqa: F821
+    return paths
 
 
-def not_chosen(answers: dict[str, str]) -> list[str]:
-    """Return the paths that none of the chosen options has, as the table writes them."""
-    kept = {path for question, choices in OPTIONAL.items() for path in choices.get(answers[question], [])}
-    known = {path for choices in OPTIONAL.values() for paths in choices.values() for path in paths}
-    return sorted(known - kept)
+def known_to_cookiecutter() -> list[str]:
+    """Return the names of the answers and of Cookiecutter's own variables."""
+    names: list[str] = {{cookiecutter | list | tojson}}  # type: ignore[name-defined, assignment]  # noqa: F821
+    return names
 
 
 def remove(path: str) -> None:
-    """Remove a file or folder; one that is not there was removed before."""
+    """Remove a file or folder. It may be gone already."""
     if os.path.isdir(path):
         shutil.rmtree(path)
     elif os.path.exists(path):
         os.remove(path)
-
-
-def chosen_answers() -> dict[str, str]:
-    """Return the answers by question. Cookiecutter renders this line; as JSON in a string no answer is code."""
-    answers: dict[str, str] = json.loads({{cookiecutter | tojson | tojson}})  # type: ignore[name-defined, arg-type]  # noqa: F821
-    return answers
 
 
 def next_steps(folder: str) -> str:
@@ -41,12 +34,11 @@ def next_steps(folder: str) -> str:
 
 
 def main() -> int:
-    """Tidy the current directory, the freshly baked service."""
-    answers = chosen_answers()
-    for path in not_chosen(answers):
+    """Tidy the current directory, which is the new service."""
+    for path in files_not_chosen():
         remove(path)
     is_person_there = sys.stdin is not None and sys.stdin.isatty()
-    if is_person_there and "_commit" not in answers:  # cruft, which sets it, also bakes where nobody will look
+    if is_person_there and "_commit" not in known_to_cookiecutter():  # cruft sets it, and bakes in temporary folders
         encoding = sys.stdout.encoding
         print(next_steps(os.getcwd()).encode(encoding, "backslashreplace").decode(encoding))
     return 0

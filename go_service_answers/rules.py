@@ -1,18 +1,23 @@
 """The rules of the answers: what each question accepts, why it refuses an answer, and what it suggests instead.
 
-They stand here once. The prompt, the gate before generation and the tests read them, so this module imports the
-standard library only, and asks neither the clock nor the network.
+The prompt, the last check before generation and the tests all read these rules. They depend on nothing but the answer:
+not on the clock, the network or the machine.
 """
 
 from __future__ import annotations
 
 import re
+import sys
 import unicodedata
-from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, NoReturn
 
-ADMIN_PORT = 9090  # where the service's admin listener is by default
-OLDEST_GO = 27  # the minor version: 1.27
+from go_service_answers import template
+
+ADMIN_PORT = 9090  # the default port of the service's admin listener
+OLDEST_GO = (1, 27)
+
+SERVICE_NAME = "{{ cookiecutter.service_name }}"  # the one expression that a config may use
 
 # https://learn.microsoft.com/windows/win32/fileio/naming-a-file
 WINDOWS_DEVICES = frozenset(
@@ -27,19 +32,18 @@ STANDARD_LIBRARY = frozenset(
     "weak".split()
 )
 
-# Of the characters that format a text, those that languages and emoji are written with: joiners, marks of direction.
+# Format characters that languages and emoji need: joiners and direction marks.
 ORDINARY_FORMATS = frozenset("\u200c\u200d\u200e\u200f\u061c")
 
-# What nobody sees: blank letters, and what Unicode calls Default_Ignorable_Code_Point, in some of which whole
-# sentences can be hidden from people, but not from programs. (Most answers need neither this pattern nor the next: they
-# are compiled where one does.)
+# Invisible characters: blank letters, and Unicode's Default_Ignorable_Code_Point, which can hide whole sentences from
+# people but not from programs. Most answers need neither this pattern nor the next, so they are compiled when needed.
 BLANKS = (
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\u2800\u3164\ufe00-\ufe0f\uffa0\ufff0-\ufff8\ufffc"
     "\U00013430-\U0001343f\U00016fe4\U0001d159\U000e0000-\U000e0fff]"
 )
 
-# Where some of those are ordinary: one that chooses the form of the character before it, and the flag of a region, such
-# as Scotland, which is a black flag and the region's name in tags.
+# Sequences in which some invisible characters are ordinary: a variation selector after the character whose form it
+# chooses, and the flag of a region such as Scotland, which is a black flag followed by the region's name in tags.
 ORDINARY_SEQUENCES = (
     "[^\\s\ufe00-\ufe0f\u180b-\u180f\U000e0100-\U000e01ef][\ufe00-\ufe0f]"
     "|[\u1820-\u18aa][\u180b-\u180d\u180f]"
@@ -52,7 +56,7 @@ class Rule(NamedTuple):
     """What one question accepts, in words and in code. A suggestion is always accepted."""
 
     accepted: str
-    why_not: Callable[[str], str | None]  # the reason why an answer is refused, None where it is accepted
+    why_not: Callable[[str], str | None]  # why an answer is refused, or None when it is accepted
     suggestion: Callable[[str], str]
 
 
@@ -70,7 +74,7 @@ def _counted(text: str) -> str:
 
 
 def printable_ascii(why_not: Callable[[str], str | None]) -> Callable[[str], str | None]:
-    """Let a rule name the first character that is not printable ASCII: some of them look like one that is."""
+    """Make a rule refuse characters that are not printable ASCII, by name: some look like one that is."""
 
     def why_not_either(text: str) -> str | None:
         strange = (_named(c, at) for at, c in enumerate(text, start=1) if not (c.isascii() and c.isprintable()))
@@ -80,7 +84,7 @@ def printable_ascii(why_not: Callable[[str], str | None]) -> Callable[[str], str
 
 
 def _ascii(text: str) -> str:
-    """Return the text without its accents, and without what no accent makes of a letter."""
+    """Return the text without accents, and without letters that are not ASCII."""
     return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
 
 
@@ -94,7 +98,7 @@ def why_not_service_name(name: str) -> str | None:
     if not re.match("[a-z]", name):
         return f"it begins with {name[0]!r}"
     if name[-1] == "-" or "--" in name:
-        return "it has a hyphen that does not stand between a letter or digit and another"
+        return "it has a hyphen that is not between two letters or digits"
     if name in WINDOWS_DEVICES:
         return "Windows keeps that name for a device"
     if name == "vendor" or re.fullmatch(r"v[0-9]+", name):
@@ -105,7 +109,8 @@ def why_not_service_name(name: str) -> str | None:
 def suggest_service_name(text: str) -> str:
     words = re.sub(r"([a-z0-9])([A-Z])", r"\1-\2", _ascii(text))
     name = re.sub(r"[^a-z0-9]+", "-", words.lower()).lstrip("-0123456789")[:40].rstrip("-")
-    return next((n for n in (name, f"{name}-service") if why_not_service_name(n) is None), "my-service")
+    candidates = (name, f"{name}-service")
+    return next((n for n in candidates if why_not_service_name(n) is None), template.default_of("service_name"))
 
 
 def why_not_description(text: str) -> str | None:
@@ -120,20 +125,20 @@ def why_not_description(text: str) -> str | None:
 
 
 def _stands_by_itself(character: str) -> bool:
-    """Report whether a character shows something without others, as spaces and marks do not."""
+    """Report whether a character is visible alone. Spaces and combining marks are not."""
     category = unicodedata.category(character)
     return category[0] in "LNPS" or category == "Cn"
 
 
 def _without_ordinary_sequences(text: str) -> str:
-    """Return a text of the same length with an x for each character of those."""
+    """Return a text of the same length in which each character of an ordinary sequence is an x."""
     return text if text.isascii() else re.sub(ORDINARY_SEQUENCES, lambda found: "x" * len(found[0]), text)
 
 
 def _is_invisible(character: str) -> bool:
-    """Report whether a character cannot be shown, or makes a text read otherwise than it is: https://trojansource.codes.
+    """Report whether a character is invisible, or makes a text read differently than it is: https://trojansource.codes.
 
-    Characters that this Python's Unicode does not know yet are accepted: else answers would depend on the machine.
+    Characters that this Python's Unicode version does not know are accepted, so that the result is the same everywhere.
     """
     if character.isascii():
         return not character.isprintable()
@@ -147,12 +152,12 @@ def suggest_description(text: str) -> str:
     shown = zip(text, _without_ordinary_sequences(text), strict=True)
     visible = "".join(" " if c.isspace() else c for c, plain in shown if c.isspace() or not _is_invisible(plain))
     shortened = " ".join(visible.split())[:200].rstrip()
-    return shortened if why_not_description(shortened) is None else "A Go service."
+    return shortened if why_not_description(shortened) is None else template.default_of("description")
 
 
 @printable_ascii
 def why_not_module_path(path: str) -> str | None:
-    """Follow golang.org/x/mod/module.CheckImportPath, what else "go mod init" refuses, and what does not build."""
+    """Refuse what golang.org/x/mod/module.CheckImportPath and "go mod init" refuse, and paths that do not build."""
     if not 1 <= len(path) <= 200:
         return _counted(path)
     if strange := re.search(r"[^A-Za-z0-9._~+/-]", path):
@@ -170,10 +175,10 @@ def why_not_module_path(path: str) -> str | None:
         return "Go keeps that name for itself"
     if path.startswith("gopkg.in/"):
         major = re.fullmatch(r".+\.v(0|[1-9][0-9]*(-unstable)?)", path)
-        return None if major else "gopkg.in wants a version at its end, such as .v1"
+        return None if major else "gopkg.in needs a version at its end, such as .v1"
     major = re.fullmatch(r".*/v([0-9.]+)", path)
     if major and not re.fullmatch(r"[2-9]|[1-9][0-9]+", major[1]):
-        return "a version at its end has to be /v2 or later"
+        return "a version at its end must be /v2 or later"
     return None
 
 
@@ -200,8 +205,12 @@ def suggest_module_path(text: str) -> str:
     path = re.sub(r"/(tree|blob)/.*|\.git/*$|/+$", "", path)
     path = "/".join(re.sub(r"[^A-Za-z0-9._~+-]+", "-", element).strip("-~+") for element in path.split("/"))
     without_version = re.sub(r"/v[0-9.]+$", "", path)
-    elsewhere = "github.com/acme/" + suggest_service_name(without_version.split("/")[-1])
+    elsewhere = default_module_path(suggest_service_name(without_version.split("/")[-1]))
     return next((p for p in (path, without_version) if why_not_module_path(p) is None), elsewhere)
+
+
+def default_module_path(service_name: str) -> str:
+    return template.default_of("module_path").replace(SERVICE_NAME, service_name)
 
 
 ACCOUNT = r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?"
@@ -228,7 +237,7 @@ def suggest_owner(text: str) -> str:
     found = re.search(EMAIL, text) or re.search(rf"(?<!\w)@{ACCOUNT}(/{ACCOUNT})*", text)
     path = re.sub(r"(?i)^([a-z]+://[^/]+|[\w.-]+\.(com|org))/|\b(orgs|teams)/", "", _ascii(text).strip())
     owner = found[0] if found else "@" + re.sub(r"[^A-Za-z0-9_./-]+", "-", path).strip("-./")
-    return owner if why_not_owner(owner) is None else "@acme/platform"
+    return owner if why_not_owner(owner) is None else template.default_of("owner")
 
 
 @printable_ascii
@@ -238,13 +247,14 @@ def why_not_http_port(port: str) -> str | None:
     if len(port) > 5 or not 1024 <= int(port) <= 65535:
         return "it is out of range"
     if int(port) == ADMIN_PORT:
-        return "the admin listener has that port"
+        return "the service's admin listener uses that port"
     return None
 
 
 def suggest_http_port(text: str) -> str:
     digits = re.sub(r"[^0-9]", "", text).lstrip("0") or "80"
-    return next((port for port in (digits, "8" + digits.rjust(3, "0")) if why_not_http_port(port) is None), "8080")
+    candidates = (digits, "8" + digits.rjust(3, "0"))
+    return next((p for p in candidates if why_not_http_port(p) is None), template.default_of("http_port"))
 
 
 @printable_ascii
@@ -252,14 +262,18 @@ def why_not_go_version(version: str) -> str | None:
     minor = re.fullmatch(r"1\.(0|[1-9][0-9]{0,2})", version)
     if not minor:
         return "it is not a version of two numbers"
-    return "it is too old" if int(minor[1]) < OLDEST_GO else None
+    return "it is too old" if (1, int(minor[1])) < OLDEST_GO else None
 
 
 def suggest_go_version(text: str) -> str:
-    """Return the version in the text; of 1.3, which is what YAML makes of 1.30 without quotes, 1.30."""
+    """Return the version in the text. For 1.3 return 1.30, which YAML reads as 1.3 without quotes."""
     found = re.search(r"1\.[0-9]+", text)
     candidates = (found[0], found[0] + "0") if found else ()
-    return next((version for version in candidates if why_not_go_version(version) is None), f"1.{OLDEST_GO}")
+    return next((version for version in candidates if why_not_go_version(version) is None), dotted(OLDEST_GO))
+
+
+def dotted(version: Sequence[int]) -> str:
+    return ".".join(map(str, version))
 
 
 RULES: dict[str, Rule] = {
@@ -279,37 +293,45 @@ RULES: dict[str, Rule] = {
     ),
     "http_port": Rule(f"a number from 1024 to 65535, except {ADMIN_PORT}", why_not_http_port, suggest_http_port),
     "go_version": Rule(
-        f"1.{OLDEST_GO} or later, without a patch number; in YAML in quotes", why_not_go_version, suggest_go_version
+        f"{dotted(OLDEST_GO)} or later, without a patch number; in YAML in quotes",
+        why_not_go_version,
+        suggest_go_version,
     ),
 }
 
 
-HEADING = "No service can be made of these answers:"
+HEADING = "These answers cannot be used:"
+
+
+def refuse(lines: list[str]) -> NoReturn:
+    """End the program with these lines. Cookiecutter, cruft and pytest-cookies show them without a traceback."""
+    sys.exit("\n".join([HEADING, *lines]))
 
 
 def refusal(answers: Mapping[str, object]) -> str:
-    """Return the whole message about all bad answers, nothing where all are good."""
-    return message(problems(answers))
-
-
-def message(lines: list[str]) -> str:
+    """Return the message about all bad answers, or "" when all are good."""
+    lines = problems(answers)
     return "\n".join([HEADING, *lines]) if lines else ""
+
+
+def warn(line: str) -> None:
+    print(line, file=sys.stderr)
 
 
 def problems(answers: Mapping[str, object]) -> list[str]:
     """Return a line for each bad answer: the question, the answer, what is wrong, what is accepted, what to type.
 
-    Questions without a rule are passed over, as are those that an older set of answers lacks, and a module path that is
-    bad for the service name at its end, which nobody typed twice.
+    Questions without a rule, or without an answer, are skipped. So is a module path that is bad only because it ends
+    with the bad service name: its default is made from that name.
     """
     bad = {name: why for name in RULES if name in answers and (why := advice(name, answers[name]))}
     if "service_name" in bad and str(answers.get("module_path")).endswith(f"/{answers['service_name']}"):
         bad.pop("module_path", None)
-    return [f"{question}={shown(str(answers[question]))}: {why}" for question, why in bad.items()]
+    return [f"{question}={shown(answers[question])}: {why}" for question, why in bad.items()]
 
 
 def advice(question: str, answer: object) -> str | None:
-    """Return what is wrong with an answer, what is accepted and what to type; None where it is good or has no rule."""
+    """Return what is wrong with an answer, what is accepted and what to type. None: it is good, or has no rule."""
     rule = RULES.get(question)
     if rule is None:
         return None
@@ -320,12 +342,16 @@ def advice(question: str, answer: object) -> str | None:
 
 
 def suggestion(question: str, answer: object) -> str:
-    """Return what was probably meant: without what arrow keys send where nothing edits the line."""
+    """Return what was probably meant, without the escape sequences that arrow keys send on some terminals."""
     typed = re.sub(r"\x1b\[[0-9;]*[A-Za-z~]", "", str(answer)[:1000])
     return RULES[question].suggestion(typed)
 
 
-def shown(text: str) -> str:
-    """Return a text as a person may see it: in quotes, escaped and not longer than a line."""
-    escaped = repr(text)
+def shown(answer: object) -> str:
+    """Return an answer in quotes, escaped and at most 60 characters long, so that printing it does no harm."""
+    escaped = repr(str(answer))
     return escaped if len(escaped) <= 60 else escaped[:57] + "..."
+
+
+def one_of(choices: Sequence[str]) -> str:
+    return choices[0] if len(choices) == 1 else f"{', '.join(choices[:-1])} or {choices[-1]}"

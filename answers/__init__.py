@@ -1,1 +1,0 @@
-"""What a question of the template accepts, and the Jinja filter that asks."""
