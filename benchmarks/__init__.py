@@ -1,1 +1,1 @@
-"""The figures of the contract's Speed table, measured: python -m benchmarks."""
+"""Measures the figures of the Speed table in docs/contract.md: python -m benchmarks."""

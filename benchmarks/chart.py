@@ -1,4 +1,4 @@
-"""A chart of bars in groups, as SVG that reads well on light and on dark pages."""
+"""Draws a bar chart as SVG. Its colors work on light and on dark pages."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ WIDTH, HEIGHT, BASE, TOP = 760, 300, 250, 60
 
 
 def bars(title: str, groups: Sequence[str], series: Mapping[str, Sequence[float]]) -> str:
-    """Return the chart of one bar a group for each series; all start at zero and share one scale."""
-    most = max(value for values in series.values() for value in values)
+    """Return a chart. Each group has one bar per series. All bars start at zero and share one scale."""
+    largest = max(value for values in series.values() for value in values)
     group_width = (WIDTH - 40) / len(groups)
     bar_width = group_width / (len(series) + 1)
     shapes = [text(20, 24, title, "start", 15)]
@@ -18,7 +18,7 @@ def bars(title: str, groups: Sequence[str], series: Mapping[str, Sequence[float]
         shapes.append(f'<rect x="{20 + 170 * s}" y="36" width="10" height="10" fill="{COLORS[s]}"/>')
         shapes.append(text(36 + 170 * s, 45, name, "start"))
         for g, value in enumerate(values):
-            x, height = 20 + g * group_width + (s + 0.5) * bar_width, (BASE - TOP - 20) * value / most
+            x, height = 20 + g * group_width + (s + 0.5) * bar_width, (BASE - TOP - 20) * value / largest
             shapes.append(
                 f'<rect x="{x:.1f}" y="{BASE - height:.1f}" width="{bar_width - 3:.1f}" height="{height:.1f}" '
                 f'fill="{COLORS[s]}"/>'

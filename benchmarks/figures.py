@@ -1,4 +1,4 @@
-"""One function per figure. Each returns a ratio or a size, measured in one run on this machine."""
+"""Measures the figures, one function for each."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from tools import toolchain
-from tools.service import free_port, kibibytes, wait_for_answer
+from tools.running_service import free_port, kibibytes, wait_for_answer
 
 HERE = Path(__file__).resolve().parent
 TEMPLATE = HERE.parent
@@ -35,10 +35,8 @@ ENTRYPOINT ["./service"]
 
 
 def run(*command: str | Path, cwd: Path) -> str:
-    """Run a command with the Go toolchain on PATH and return what it printed.
-
-    Python may keep what it compiled, as it does on most machines.
-    """
+    """Run a command with the Go toolchain on PATH and return its output."""
+    # Python caches compiled modules on most machines, so it may do so here.
     environment = {name: value for name, value in toolchain.environment().items() if name != "PYTHONDONTWRITEBYTECODE"}
     done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
     if done.returncode:
@@ -47,27 +45,28 @@ def run(*command: str | Path, cwd: Path) -> str:
 
 
 def bake(folder: Path, template: Path = TEMPLATE) -> Path:
-    """Bake with the defaults into a new folder, in a process of its own, and return the service."""
+    """Bake with the defaults into a new folder, in a new process, and return the service."""
     run(sys.executable, "-m", "cookiecutter", "--no-input", "-o", folder, template, cwd=folder.parent)
     (service,) = folder.iterdir()
     return service
 
 
-def seconds(act: Callable[[], object]) -> float:
+def seconds(action: Callable[[], object]) -> float:
+    """Return how long an action takes."""
     begin = time.perf_counter()
-    act()
+    action()
     return time.perf_counter() - begin
 
 
 def bake_seconds(folder: Path, template: Path) -> float:
-    """Return what a bake into a new folder takes."""
+    """Return how long a bake into a new folder takes."""
     target = Path(tempfile.mkdtemp(dir=folder))
     return seconds(lambda: bake(target, template))
 
 
 @contextmanager
 def serving(port: int, *command: str | Path, **variables: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a server that throws its log away, from the moment that it listens."""
+    """Start a server without a log, wait until it answers, and kill it in the end."""
     process = subprocess.Popen(command, env=variables, stdout=subprocess.DEVNULL)
     try:
         wait_for_answer(port)
@@ -78,8 +77,8 @@ def serving(port: int, *command: str | Path, **variables: str) -> Iterator[subpr
 
 
 @dataclass(frozen=True)
-class Load:
-    """What clients saw of the answers with one status: how many a second, and their latencies in microseconds."""
+class Responses:
+    """The responses with one status: how many per second, and their latencies in microseconds."""
 
     rate: float
     p50: float
@@ -87,8 +86,11 @@ class Load:
     p999: float
 
 
-def median_load(loads: list[Load]) -> Load:
-    return Load(*(statistics.median(values) for values in zip(*map(astuple, loads), strict=True)))
+Throughput = dict[tuple[str, int], list[Responses]]  # one entry per round, by server and number of connections
+
+
+def median(rounds: list[Responses]) -> Responses:
+    return Responses(*(statistics.median(values) for values in zip(*map(astuple, rounds), strict=True)))
 
 
 def go_programs(folder: Path) -> None:
@@ -97,8 +99,8 @@ def go_programs(folder: Path) -> None:
         run("go", "build", "-ldflags", "-s -w", "-o", folder / name, f"./{name}", cwd=HERE)
 
 
-def load(folder: Path, port: int, path: str, connections: int, *words: str) -> dict[str, Load]:
-    """Ask a server on that port for a while. Return what was seen of 200 ("ok") and of 503 ("refused")."""
+def load(folder: Path, port: int, path: str, connections: int, *options: str) -> dict[str, Responses]:
+    """Run the load generator against a port. Return the responses with 200 ("ok") and with 503 ("refused")."""
     command: list[str | Path] = [
         folder / "load",
         "-address",
@@ -108,42 +110,42 @@ def load(folder: Path, port: int, path: str, connections: int, *words: str) -> d
         "-connections",
         str(connections),
     ]
-    told = json.loads(run(*command, *words, cwd=folder))
-    return {name: Load(**values) for name, values in told.items()}
+    report = json.loads(run(*command, *options, cwd=folder))
+    return {name: Responses(**values) for name, values in report.items()}
 
 
 CONNECTIONS = (1, 8, 64, 512)
 SERVERS = ("service", "bare", "bare without limits")
 
 
-def throughput(service: Path, folder: Path, rounds: int = 7) -> dict[tuple[str, int], list[Load]]:
-    """Return what clients saw of each server by number of connections, a round after the other, the servers in turn."""
+def measure_throughput(service: Path, folder: Path, rounds: int = 7) -> Throughput:
+    """Load the servers with each number of connections. In every round they take turns."""
     ports = {name: free_port() for name in SERVERS}
     path = "/version"
     with ExitStack() as running:
         variables = {"PORT": str(ports["service"]), "ADMIN_ADDR": ""}
         running.enter_context(serving(ports["service"], service / "bin/service", **variables))
-        with urllib.request.urlopen(f"http://127.0.0.1:{ports['service']}{path}", timeout=5) as answer:
-            body = answer.read().decode()
-        for name, words in (("bare", []), ("bare without limits", ["-no-limits"])):
-            command = [folder / "bare", "-address", f"127.0.0.1:{ports[name]}", "-body", body, *words]
+        with urllib.request.urlopen(f"http://127.0.0.1:{ports['service']}{path}", timeout=5) as response:
+            body = response.read().decode()
+        for name, options in (("bare", []), ("bare without limits", ["-no-limits"])):
+            command = [folder / "bare", "-address", f"127.0.0.1:{ports[name]}", "-body", body, *options]
             running.enter_context(serving(ports[name], *command))
-        seen: dict[tuple[str, int], list[Load]] = {}
+        throughput: Throughput = {}
         for connections in CONNECTIONS:
             one_round(folder, ports, path, connections)  # warms up
             for _ in range(rounds):
-                for name, told in one_round(folder, ports, path, connections).items():
-                    seen.setdefault((name, connections), []).append(told)
-    return seen
+                for name, responses in one_round(folder, ports, path, connections).items():
+                    throughput.setdefault((name, connections), []).append(responses)
+    return throughput
 
 
-def one_round(folder: Path, ports: dict[str, int], path: str, connections: int) -> dict[str, Load]:
+def one_round(folder: Path, ports: dict[str, int], path: str, connections: int) -> dict[str, Responses]:
     return {name: load(folder, port, path, connections, "-duration", "1s")["ok"] for name, port in ports.items()}
 
 
-def ratio(seen: dict[tuple[str, int], list[Load]], connections: int) -> float:
-    """Return the throughput of the service over that of the bare handler: the median over the rounds."""
-    pairs = zip(seen["service", connections], seen["bare", connections], strict=True)
+def median_ratio(throughput: Throughput, connections: int) -> float:
+    """Return the throughput of the service divided by that of the bare handler: the median of the rounds."""
+    pairs = zip(throughput["service", connections], throughput["bare", connections], strict=True)
     return statistics.median(service.rate / bare.rate for service, bare in pairs)
 
 
@@ -154,10 +156,10 @@ SLOW_ROUTE = """	mux.HandleFunc("GET /slow", func(w http.ResponseWriter, _ *http
 """
 
 
-def overload(folder: Path) -> tuple[dict[str, Load], dict[str, Load]]:
-    """Return what clients see at half of the capacity, and at ten times it.
+def overload(folder: Path) -> tuple[dict[str, Responses], dict[str, Responses]]:
+    """Return the responses at half of the capacity, and at ten times the capacity.
 
-    A route that takes 20 ms and MAX_IN_FLIGHT=16 make a capacity of 800 requests a second.
+    The route takes 20 ms. With MAX_IN_FLIGHT=16 it can serve 800 requests per second.
     """
     (folder / "slow").mkdir()
     service = bake(folder / "slow")
@@ -167,21 +169,21 @@ def overload(folder: Path) -> tuple[dict[str, Load], dict[str, Load]]:
     run("make", "build", "VERSION=1.2.3", cwd=service)
     port = free_port()
     with serving(port, service / "bin/service", PORT=str(port), ADMIN_ADDR="", MAX_IN_FLIGHT="16"):
-        usual = load(folder, port, "/slow", 16, "-rate", "400", "-duration", "5s")
+        half = load(folder, port, "/slow", 16, "-rate", "400", "-duration", "5s")
         ten_times = load(folder, port, "/slow", 320, "-rate", "8000", "-duration", "5s")
-    return usual, ten_times
+    return half, ten_times
 
 
 def allocations(service: Path) -> int:
-    """Return the allocations of the chain for one request."""
-    printed = run("make", "bench", cwd=service)
-    found = re.search(r"BenchmarkChain\S* .* (\d+) allocs/op", printed)
+    """Return how many allocations the middleware chain adds to a request."""
+    output = run("make", "bench", cwd=service)
+    found = re.search(r"BenchmarkChain\S* .* (\d+) allocs/op", output)
     if not found:
-        sys.exit(f"make bench printed no allocations:\n{printed}")
+        sys.exit(f"make bench, run in the service, printed no allocations:\n{output}")
     return int(found[1])
 
 
-def milliseconds_to_first_answer(service: Path, rounds: int = 25) -> float:
+def milliseconds_to_first_response(service: Path, rounds: int = 25) -> float:
     """Return the time from the start of the process to its first 200."""
 
     def once() -> float:
@@ -194,7 +196,7 @@ def milliseconds_to_first_answer(service: Path, rounds: int = 25) -> float:
 
 
 def milliseconds_to_stop(service: Path, rounds: int = 15) -> float:
-    """Return the time from SIGTERM to the end of a process that nobody asks."""
+    """Return the time from SIGTERM to the end of an idle process."""
 
     def once() -> float:
         port = free_port()
@@ -205,8 +207,8 @@ def milliseconds_to_stop(service: Path, rounds: int = 15) -> float:
     return statistics.median(once() for _ in range(rounds))
 
 
-def mebibytes(service: Path, folder: Path) -> tuple[float, float]:
-    """Return the resident memory of a service that nobody asks, and the most of one under load (Linux)."""
+def mebibytes_of_memory(service: Path, folder: Path) -> tuple[float, float]:
+    """Return the resident memory of an idle service, and its peak under load (Linux only)."""
     port = free_port()
     with serving(port, service / "bin/service", PORT=str(port), ADMIN_ADDR="") as process:
         time.sleep(1)
@@ -216,7 +218,7 @@ def mebibytes(service: Path, folder: Path) -> tuple[float, float]:
 
 
 def image_over_its_base(service: Path, folder: Path) -> tuple[int, int]:
-    """Return the image minus its base, and the binary in it, in bytes."""
+    """Return the size of the image minus its base, and the size of its binary, in bytes."""
     run("docker", "build", "--quiet", "-t", "benchmark:image", ".", cwd=service)
     sizes = [
         json.loads(run("docker", "image", "inspect", image, cwd=service))[0]["Size"]
@@ -228,25 +230,25 @@ def image_over_its_base(service: Path, folder: Path) -> tuple[int, int]:
     return sizes[0] - sizes[1], (folder / "service-in-image").stat().st_size
 
 
-def rebuild(service: Path, rounds: int = 3) -> tuple[float, float]:
-    """Return the seconds of a docker build after one changed line: its own, and the plain two-stage build's."""
+def rebuild_seconds(service: Path, rounds: int = 3) -> tuple[float, float]:
+    """Return how long a docker build takes after one changed line: the service's, and a plain two-stage build."""
     plain = service.parent / "Dockerfile.plain"
     plain.write_text(PLAIN_DOCKERFILE)
     main = service / "main.go"
     code = main.read_text()
 
-    def build(*words: str | Path) -> float:
-        main.write_text(f"{code}\nconst changed = {time.time_ns()}\n")  # as no builder has seen it before
-        return seconds(lambda: run("docker", "build", *words, "--build-arg", "VERSION=0.0.1", ".", cwd=service))
+    def build(*options: str | Path) -> float:
+        main.write_text(f"{code}\nconst changed = {time.time_ns()}\n")  # new each time, so that no cache has it
+        return seconds(lambda: run("docker", "build", *options, "--build-arg", "VERSION=0.0.1", ".", cwd=service))
 
     build()
     build("-f", plain)
-    own, other = zip(*[(build(), build("-f", plain)) for _ in range(rounds)], strict=True)
-    return statistics.median(own), statistics.median(other)
+    own, plain_build = zip(*[(build(), build("-f", plain)) for _ in range(rounds)], strict=True)
+    return statistics.median(own), statistics.median(plain_build)
 
 
 def bake_over_empty(folder: Path, rounds: int = 15) -> tuple[float, float, int]:
-    """Return the ratio of a bake to that of a template with one empty file, its seconds, and the files of a service."""
+    """Return a bake's time divided by that of an empty template, its seconds, and the number of files in a service."""
     empty = folder / "empty-template"
     (empty / "{{cookiecutter.name}}").mkdir(parents=True)
     (empty / "{{cookiecutter.name}}/file").touch()
@@ -255,22 +257,26 @@ def bake_over_empty(folder: Path, rounds: int = 15) -> tuple[float, float, int]:
     pairs = [(bake_seconds(folder, TEMPLATE), bake_seconds(folder, empty)) for _ in range(rounds)]
     service = bake(Path(tempfile.mkdtemp(dir=folder)))
     files = sum(1 for path in service.rglob("*") if path.is_file())
-    return statistics.median(own / other for own, other in pairs), statistics.median(own for own, _ in pairs), files
+    ratio = statistics.median(own / of_empty for own, of_empty in pairs)
+    return ratio, statistics.median(own for own, _ in pairs), files
 
 
 def milliseconds_of_checking(folder: Path, rounds: int = 15) -> float:
-    """Return what the checks add to a bake: against a copy of the template without extension, gate and hook."""
+    """Return how much longer a bake takes than one of a copy of the template without the checks."""
     unchecked = folder / "unchecked-template"
     shutil.copytree(TEMPLATE, unchecked, ignore=shutil.ignore_patterns(".*cache", ".venv", ".git", ".hypothesis"))
     (unchecked / "hooks/pre_gen_project.py").unlink()
+    hook = unchecked / "hooks/post_gen_project.py"
+    code = hook.read_text(encoding="utf-8")  # its filter comes with the extension: insert the result for the defaults
+    hook.write_text(code.replace("{{cookiecutter | files_not_chosen | tojson}}", '["LICENSE"]'), encoding="utf-8")
     context = json.loads((unchecked / "cookiecutter.json").read_text(encoding="utf-8"))
     kept = {name: value for name, value in context.items() if name[:2] != "__" and name != "_extensions"}
     (unchecked / "cookiecutter.json").write_text(json.dumps(kept))
 
     pairs = [(bake_seconds(folder, TEMPLATE), bake_seconds(folder, unchecked)) for _ in range(rounds)]
-    return statistics.median(checked - free for checked, free in pairs) * 1000
+    return statistics.median(checked - without for checked, without in pairs) * 1000
 
 
 def machine() -> str:
-    """Describe the machine in a line."""
+    """Describe the machine: its cores, system and Go version."""
     return f"{os.cpu_count()} cores, {sys.platform}, {run('go', 'env', 'GOVERSION', cwd=HERE).strip()}"

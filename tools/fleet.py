@@ -1,8 +1,8 @@
-"""tools/fleet: how far each service of a folder is behind the template, and the branches that bring it up to date.
+"""tools/fleet: report how far each service in a folder is behind the template, and create branches with the updates.
 
-Each service is updated by cruft in a git worktree of its own, aside: its files, its index and its branches stay as they
-are, but for the new branch where one is asked for and nothing is in conflict. What a service has in its repository is
-not trusted: it comes from many hands.
+cruft updates each service in a temporary git worktree. The service's own files, index and branches do not change. With
+--branch, a service that updates without a conflict gets one new branch. The content of a service is not trusted: many
+people write to it.
 """
 
 from __future__ import annotations
@@ -27,69 +27,69 @@ from tools.versions import IN_ENGLISH, SECONDS, SERVICE, TEMPLATE, Version, git
 
 CRUFT = Path(sys.executable).parent / "cruft"
 
-# What a service or a user has configured for people at work: hooks and watchers do not run, diffs are as cruft needs.
-ASIDE = {"core.hooksPath": os.devnull, "core.fsmonitor": "false", "diff.context": "3"}
+# Settings of a service or a user must not change the result: no hooks, no file watchers, diffs as cruft expects them.
+GIT_SETTINGS = {"core.hooksPath": os.devnull, "core.fsmonitor": "false", "diff.context": "3"}
 
-State = dict[str, Any]  # what .cruft.json says
+CruftState = dict[str, Any]  # the content of .cruft.json
 
 
 @dataclass
 class Row:
-    """What is known of one service."""
+    """What the tool knows about one service."""
 
     service: str
-    version: str = ""  # that it was made with, or last updated to
-    behind: int | None = None  # releases
-    outcome: str = ""  # in words, for people
+    version: str = ""  # of the template, when the service was created or last updated
+    behind: int | None = None  # number of releases
+    outcome: str = ""  # a sentence for people
     changed: list[str] = field(default_factory=list)  # files that the update changes
-    edited: list[str] = field(default_factory=list)  # those among them that the team has changed too
-    left_out: list[str] = field(default_factory=list)  # that the template changes and the team has deleted or moved
-    conflicts: list[str] = field(default_factory=list)  # in which both changed the same lines
-    branch: str = ""  # that has the update
-    ok: bool = True  # nobody has to look
+    edited: list[str] = field(default_factory=list)  # files that the update changes and the team has edited
+    left_out: list[str] = field(default_factory=list)  # files that the update changes and the team has deleted or moved
+    conflicts: list[str] = field(default_factory=list)  # files in which both changed the same lines
+    branch: str = ""  # the branch with the update
+    ok: bool = True  # False if a person has to look at the service
 
 
 class NoUpdateError(Exception):
-    """Why a service is not updated, for its row."""
+    """The reason why a service is not updated. It becomes the outcome of its row."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """The commit of the template that services are brought to, what it says of itself, and the releases there are."""
+    """The commit of the template that services are updated to."""
 
     commit: str
-    origin: versions.Origin
-    releases: dict[Version, str]
+    origin: versions.Origin  # its .template file
+    releases: dict[Version, str]  # all releases of the template, with their commits
 
     def __str__(self) -> str:
-        """Return the version if it was released with this commit, else the beginning of its hash."""
+        """Return the version if the commit is a release, otherwise the beginning of its hash."""
         version = self.origin.version
         return str(version) if self.releases.get(version) == self.commit else self.commit[:12]
 
     def behind(self, version: Version) -> int:
-        """Return how many releases have come since a version."""
+        """Return how many releases came after a version."""
         return sum(version < release <= self.origin.version for release in self.releases)
 
-    def has_news_for(self, commit: str) -> bool:
-        """Report whether services get something else than from a commit, and that commit is not a later one."""
+    def has_update_for(self, commit: str) -> bool:
+        """Report whether this target changes services made from a commit. It is False for a later commit."""
         if not git(TEMPLATE, "rev-list", "-1", self.commit, f"^{commit}"):
             return False
         return bool(git(TEMPLATE, "diff", "--name-only", commit, self.commit, "--", *versions.PARTS))
 
     def changes_since(self, commit: str) -> list[str]:
-        """Return the files that the template changed, by their names in a service."""
+        """Return the files that the template changed since a commit, by their names in a service."""
         changed = ["diff", "--name-only", "-z", "--no-renames", "--diff-filter=M"]
         names = git(TEMPLATE, *changed, commit, self.commit, "--", SERVICE).split("\0")
         return [name.removeprefix(f"{SERVICE}/") for name in names if name]
 
 
-def target(wanted: str | None) -> Target:
-    """Return the release or commit that is wanted, by default the newest release; end where there is none."""
+def find_target(wanted: str | None) -> Target:
+    """Return the wanted release or commit, by default the newest release. End the program if there is none."""
     versions.refuse_shallow(TEMPLATE)
     releases = versions.releases(TEMPLATE)
     names = {str(version): commit for version, commit in releases.items()}
     if not wanted and not names:
-        sys.exit("This clone of the template has no release yet. To look at a commit: --to HEAD")
+        sys.exit("This clone of the template has no release. To compare with the last commit, add: --to HEAD")
     name = wanted or list(names)[-1]
     try:
         commit = (
@@ -101,18 +101,18 @@ def target(wanted: str | None) -> Target:
 
 
 def services(folder: Path) -> list[Path]:
-    """Return the services in a folder, however deep. None is looked for within a service, or in hidden folders."""
+    """Return the services in a folder and its subfolders, except hidden ones and those of a service."""
     found = []
     for path, names, _ in os.walk(folder):
         if is_service(Path(path)):
             found.append(Path(path))
             names.clear()
         names[:] = sorted(name for name in names if not name.startswith("."))
-    return found or sys.exit(f"{folder} has no services: there is no .template in it, nor in a folder in it.")
+    return found or sys.exit(f"{folder} has no services: neither it nor a subfolder has a .template file.")
 
 
 def is_service(path: Path) -> bool:
-    """Report whether a folder says that it follows this template; cruft's own file may be of another one."""
+    """Report whether a folder is a service of this template. A .cruft.json alone may belong to another template."""
     try:
         return (path / ".template").is_file() or bool(read_state((path / ".cruft.json").read_text(encoding="utf-8")))
     except (OSError, ValueError, NoUpdateError):
@@ -120,10 +120,10 @@ def is_service(path: Path) -> bool:
 
 
 def report(service: Path, folder: Path, target: Target, with_branch: bool) -> Row:
-    """Return the row of a service. Whatever goes wrong with it stands there, and stops no other."""
+    """Return the row of a service. An error becomes its outcome, and does not stop the others."""
     row = Row(str(service.relative_to(folder)) if service != folder else service.name)
     try:
-        fill(row, service, target, with_branch)
+        try_update(row, service, target, with_branch)
     except NoUpdateError as reason:
         row.outcome, row.ok = str(reason), False
     except subprocess.CalledProcessError as failure:
@@ -134,22 +134,22 @@ def report(service: Path, folder: Path, target: Target, with_branch: bool) -> Ro
 
 
 def last_line(text: str) -> str:
-    """Return the last line with words in it, without the box that cruft draws around a message."""
+    """Return the last line that is not blank, without the box that cruft draws around a message."""
     lines = [line.strip(" │╰╯╭╮─") for line in text.splitlines()]
     return next((line for line in reversed(lines) if line), "no reason given")
 
 
-def fill(row: Row, service: Path, target: Target, with_branch: bool) -> None:
-    """Try the update of a service and note what came of it."""
-    state = linked(row, service, target)
-    if not target.has_news_for(state["commit"]):
+def try_update(row: Row, service: Path, target: Target, with_branch: bool) -> None:
+    """Update a copy of a service and fill in the row. Raises NoUpdateError."""
+    state = linked_state(row, service, target)
+    if not target.has_update_for(state["commit"]):
         row.outcome = "up to date"
         return
     with worktree(service) as copy:
-        as_made = bake(copy, state)
-        here = {name for name in as_made if (copy / name).exists()}
-        edited = {name for name in here if (copy / name).read_bytes() != as_made[name]}
-        row.left_out = [name for name in target.changes_since(state["commit"]) if name in as_made.keys() - here]
+        original = bake_original(copy, state)
+        present = {name for name in original if (copy / name).exists()}
+        edited = {name for name in present if (copy / name).read_bytes() != original[name]}
+        row.left_out = [name for name in target.changes_since(state["commit"]) if name in original.keys() - present]
         row.conflicts = update(copy, state, target)
         row.changed = changed_files(copy)
         row.edited = sorted(edited.intersection(row.changed).union(row.conflicts))
@@ -161,26 +161,26 @@ def fill(row: Row, service: Path, target: Target, with_branch: bool) -> None:
             row.outcome += f"; branch {row.branch} {make_branch(row, service, copy, target)}"
 
 
-def linked(row: Row, service: Path, target: Target) -> State:
-    """Return what a service has committed of cruft's file, and note its version."""
-    if ask(service, "ls-files", ".cruft.json"):
-        state = read_state(ask(service, "show", "HEAD:./.cruft.json"))
+def linked_state(row: Row, service: Path, target: Target) -> CruftState:
+    """Return the committed .cruft.json, and write the version into the row. Raises NoUpdateError if there is none."""
+    if git_in_service(service, "ls-files", ".cruft.json"):
+        state = read_state(git_in_service(service, "show", "HEAD:./.cruft.json"))
         version = versions.origin_at(TEMPLATE, state["commit"]).version
         row.version, row.behind = str(version), target.behind(version)
         return state
-    version = versions.origin(ask(service, "show", "HEAD:./.template")).version
+    version = versions.origin(git_in_service(service, "show", "HEAD:./.template")).version
     row.version, row.behind = str(version), target.behind(version)
-    is_there = (service / ".cruft.json").exists()
-    raise NoUpdateError("its .cruft.json is not committed" if is_there else "not linked: its README says how")
+    exists = (service / ".cruft.json").exists()
+    raise NoUpdateError("its .cruft.json is not committed" if exists else "not linked: its README says how")
 
 
-def read_state(text: str) -> State:
-    """Return what cruft's file says, if it is of this template and has nothing in it that would do harm here.
+def read_state(text: str) -> CruftState:
+    """Read a .cruft.json. Raises NoUpdateError if it belongs to another template or could do harm.
 
-    cruft runs hooks out of the "directory" that it names, and deletes what it is told to "skip", wherever that is.
+    cruft runs hooks from "directory" and deletes the paths in "skip", even outside of the service.
     """
     try:
-        state: State = json.loads(text)
+        state: CruftState = json.loads(text)
         commit, directory, skipped = str(state["commit"]), state.get("directory"), state.get("skip") or []
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise NoUpdateError("its .cruft.json is broken: git has an older one") from None
@@ -200,17 +200,17 @@ def read_state(text: str) -> State:
 
 
 def is_inside(path: object) -> bool:
-    """Report whether something is a path that does not lead out of the folder that it is in."""
+    """Report whether a value is a path that stays inside its folder."""
     return isinstance(path, str) and not PurePath(path).is_absolute() and ".." not in PurePath(path).parts
 
 
-def ask(folder: Path, *words: str) -> str:
+def git_in_service(folder: Path, *arguments: str) -> str:
     """Return what git prints in a folder of a service."""
-    return git(folder, *words, env={**IN_ENGLISH, **git_settings(ASIDE)})
+    return git(folder, *arguments, env={**IN_ENGLISH, **git_environment(GIT_SETTINGS)})
 
 
-def git_settings(settings: dict[str, str]) -> dict[str, str]:
-    """Return the environment that gives git these settings: https://git-scm.com/docs/git-config#ENVIRONMENT."""
+def git_environment(settings: dict[str, str]) -> dict[str, str]:
+    """Return the environment variables that pass settings to git: https://git-scm.com/docs/git-config#ENVIRONMENT."""
     variables = {"GIT_CONFIG_COUNT": str(len(settings))}
     for number, (name, value) in enumerate(settings.items()):
         variables |= {f"GIT_CONFIG_KEY_{number}": name, f"GIT_CONFIG_VALUE_{number}": value}
@@ -219,115 +219,125 @@ def git_settings(settings: dict[str, str]) -> dict[str, str]:
 
 @contextmanager
 def worktree(service: Path) -> Iterator[Path]:
-    """Give the service as it was last committed, in a worktree that is gone afterwards."""
+    """Yield the last commit of a service in a temporary worktree."""
     with tempfile.TemporaryDirectory(prefix="fleet-") as folder:
-        ask(service, "worktree", "add", "--quiet", "--detach", f"{folder}/copy")
+        git_in_service(service, "worktree", "add", "--quiet", "--detach", f"{folder}/copy")
         try:
-            yield Path(folder) / "copy" / place(service)
+            yield Path(folder) / "copy" / path_in_repository(service)
         finally:
-            ask(service, "worktree", "remove", "--force", f"{folder}/copy")
+            git_in_service(service, "worktree", "remove", "--force", f"{folder}/copy")
 
 
-def place(service: Path) -> str:
-    """Return where a service is in its repository: nothing, or a path that ends with a slash."""
-    return ask(service, "rev-parse", "--show-prefix").strip("\n")
+def path_in_repository(service: Path) -> str:
+    """Return the path of a service in its repository, with a slash at its end. It is empty at the root."""
+    return git_in_service(service, "rev-parse", "--show-prefix").strip("\n")
 
 
-def cruft(folder: Path, address: str, *words: str) -> str:
-    """Run cruft with this clone in place of an address; return what it complained of though it went through."""
+def cruft(folder: Path, address: str, *arguments: str) -> str:
+    """Run cruft, with this clone in place of an address, and return the warnings it printed. Raises NoUpdateError."""
     with tempfile.TemporaryDirectory(prefix="fleet-") as scratch:
-        told = subprocess.run(
-            [CRUFT, *words],
+        done = subprocess.run(
+            [CRUFT, *arguments],
             cwd=folder,
             env={
                 **os.environ,
                 **IN_ENGLISH,
-                **git_settings({**ASIDE, f"url.{TEMPLATE}.insteadOf": address}),
-                "COLUMNS": "500",  # so that a message is not broken into lines
-                "TMPDIR": scratch,  # where Cookiecutter leaves its hooks
+                **git_environment({**GIT_SETTINGS, f"url.{TEMPLATE}.insteadOf": address}),
+                "COLUMNS": "500",  # keeps a message on one line
+                "TMPDIR": scratch,  # Cookiecutter leaves its hooks there
+                "COOKIECUTTER_CONFIG": str(empty_config(Path(scratch))),
             },
             timeout=SECONDS,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
         )
-    if told.returncode:
-        raise NoUpdateError(f"failed: {last_line(told.stderr)}")
-    return told.stderr
+    if done.returncode:
+        raise NoUpdateError(f"failed: {last_line(done.stderr)}")
+    return done.stderr
 
 
-def bake(copy: Path, state: State) -> dict[str, bytes]:
-    """Return the files of a service as it was made, and let git know them, without which it could not merge.
+def empty_config(folder: Path) -> Path:
+    """Return a Cookiecutter config without answers. The user's own config must not answer for the services."""
+    config = folder / "config.json"
+    config.write_text(json.dumps({"cookiecutters_dir": str(folder), "replay_dir": str(folder)}), encoding="utf-8")
+    return config
 
-    Its repository lacks them where its first commit was edited already, its module was renamed, or it is shallow.
+
+def bake_original(copy: Path, state: CruftState) -> dict[str, bytes]:
+    """Bake a service again from its commit of the template and return the files.
+
+    It also adds them to the service's object store, because git merges only with originals that it has. They may be
+    missing there: if the team edited the files before the first commit or renamed the module, or in a shallow clone.
     """
     context = {name: answer for name, answer in state["context"]["cookiecutter"].items() if name[0] != "_"}
     with tempfile.TemporaryDirectory(prefix="fleet-") as folder:
-        words = ["--no-input", "--checkout", state["commit"], "--extra-context", json.dumps(context)]
-        cruft(copy, str(TEMPLATE), "create", str(TEMPLATE), *words, "--output-dir", folder)
+        options = ["--no-input", "--checkout", state["commit"], "--extra-context", json.dumps(context)]
+        cruft(copy, str(TEMPLATE), "create", str(TEMPLATE), *options, "--output-dir", folder)
         (service,) = Path(folder).iterdir()
         paths = [path for path in service.rglob("*") if path.is_file() and path.name != ".cruft.json"]
-        ask(copy, "hash-object", "-w", "--no-filters", "--", *map(str, paths))
+        git_in_service(copy, "hash-object", "-w", "--no-filters", "--", *map(str, paths))
         return {str(path.relative_to(service)): path.read_bytes() for path in paths}
 
 
-def update(copy: Path, state: State, target: Target) -> list[str]:
-    """Update a service. Return the files in conflict, which cruft leaves to git to tell."""
+def update(copy: Path, state: CruftState, target: Target) -> list[str]:
+    """Update a service and return the files in conflict. cruft does not list them, so git has to."""
     settings = copy / "pyproject.toml"
     if settings.exists() and "tool.cruft" in settings.read_text(encoding="utf-8"):
-        raise NoUpdateError("its pyproject.toml tells cruft what to skip, which only cruft itself follows")
-    told = cruft(copy, state["template"], "update", "--skip-apply-ask", "--checkout", target.commit, *renaming(copy))
-    follow(copy, state, target)
-    refused = re.findall(r"^error: (?:patch failed: )?([^:\n]+):(?:\d+$| )", told, re.MULTILINE)
-    unmerged = ask(copy, "diff", "--name-only", "-z", "--relative", "--diff-filter=U").split("\0")
-    rejects = ask(copy, "ls-files", "-z", "--others", "--", "*.rej").split("\0")
-    conflicts = {*refused, *unmerged, *(name.removesuffix(".rej") for name in rejects)} - {""}
-    if "error: " in told and not conflicts:
-        raise NoUpdateError(f"failed: {last_line(told)}")
+        raise NoUpdateError("its pyproject.toml tells cruft what to skip: check that, then run cruft update there")
+    options = ["--skip-apply-ask", "--checkout", target.commit, *module_option(copy)]
+    warnings = cruft(copy, state["template"], "update", *options)
+    write_new_address(copy, state, target)
+    not_applied = re.findall(r"^error: (?:patch failed: )?([^:\n]+):(?:\d+$| )", warnings, re.MULTILINE)
+    unmerged = git_in_service(copy, "diff", "--name-only", "-z", "--relative", "--diff-filter=U").split("\0")
+    rejects = git_in_service(copy, "ls-files", "-z", "--others", "--", "*.rej").split("\0")
+    conflicts = {*not_applied, *unmerged, *(name.removesuffix(".rej") for name in rejects)} - {""}
+    if "error: " in warnings and not conflicts:
+        raise NoUpdateError(f"failed: {last_line(warnings)}")
     return sorted(conflicts)
 
 
-def renaming(copy: Path) -> list[str]:
-    """Return the words that tell cruft of the module's path, which a team may have changed."""
+def module_option(copy: Path) -> list[str]:
+    """Return the option that passes the module path to cruft. A team may have renamed the module."""
     file = copy / "go.mod"
     text = file.read_text(encoding="utf-8") if file.exists() else ""
     module = re.search(r'^module\s+"?([^\s"]+)', text, re.MULTILINE)
     return ["--variables-to-update", json.dumps({"module_path": module[1]})] if module else []
 
 
-def follow(copy: Path, state: State, target: Target) -> None:
-    """Write down the address of the target where that is another template: a fork of the one that a service is from."""
+def write_new_address(copy: Path, state: CruftState, target: Target) -> None:
+    """Write the target's address into .cruft.json if a service moves to another template, such as a fork."""
     if versions.origin_at(TEMPLATE, state["commit"]).name != target.origin.name:
         file = copy / ".cruft.json"
-        now = {**json.loads(file.read_text(encoding="utf-8")), "template": target.origin.address}
-        file.write_text(json.dumps(now, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        content = {**json.loads(file.read_text(encoding="utf-8")), "template": target.origin.address}
+        file.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def changed_files(copy: Path) -> list[str]:
     """Return the files that the update changed, by their names in the service."""
-    ask(copy, "add", "--all", ".")
+    git_in_service(copy, "add", "--all", ".")
     changed = ["diff", "--cached", "--name-only", "-z", "--no-renames", "--relative", "HEAD", "--", "."]
-    names = ask(copy, *changed).split("\0")
+    names = git_in_service(copy, *changed).split("\0")
     return [name for name in names if name and name != ".cruft.json" and not name.endswith(".rej")]
 
 
 def branch_name(service: Path, target: Target) -> str:
-    """Return the name of the branch for an update; in a repository of several services each has its own."""
-    return "-".join(["template", str(target), *PurePath(place(service)).parts])
+    """Return the name of the update branch. In a repository with several services it includes the path."""
+    return "-".join(["template", str(target), *PurePath(path_in_repository(service)).parts])
 
 
 def make_branch(row: Row, service: Path, copy: Path, target: Target) -> str:
-    """Commit the update to its branch, if that is not there yet, and say what was done."""
-    if ask(service, "branch", "--list", row.branch):
+    """Commit the update to its branch, unless the branch exists. Return what was done, as part of the outcome."""
+    if git_in_service(service, "branch", "--list", row.branch):
         return "is there already"
-    ask(copy, "commit", "--quiet", "-m", f"Follow the template from {row.version} to {target}")
-    ask(service, "branch", "--", row.branch, ask(copy, "rev-parse", "HEAD").strip())
-    base = ask(service, "rev-parse", "--abbrev-ref", "HEAD").strip()
+    git_in_service(copy, "commit", "--quiet", "-m", f"Follow the template from {row.version} to {target}")
+    git_in_service(service, "branch", "--", row.branch, git_in_service(copy, "rev-parse", "HEAD").strip())
+    base = git_in_service(service, "rev-parse", "--abbrev-ref", "HEAD").strip()
     return f"made from {base}"
 
 
 def table(rows: list[Row], target: Target) -> str:
-    """Return the rows for people."""
+    """Return the rows as a table for people."""
     cells = [["service", "version", "behind", "changes", "edited", "left out", "outcome"]]
     for row in rows:
         behind = "" if row.behind is None else str(row.behind)
@@ -335,37 +345,38 @@ def table(rows: list[Row], target: Target) -> str:
         cells.append([row.service, row.version, behind, *counts, row.outcome])
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = ["  ".join(map(str.ljust, line, widths)).rstrip() for line in cells]
-    to_look_at = sum(not row.ok for row in rows)
-    return "\n".join([*lines, f"\nServices: {len(rows)}. To look at: {to_look_at}. Against: {target}."])
+    need_a_look = sum(not row.ok for row in rows)
+    return "\n".join([*lines, f"\nServices: {len(rows)}. To look at: {need_a_look}. Against: {target}."])
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="tools/fleet",
-        description="Report how far services are behind the template, and make the branches that update them. "
-        "A service is looked at as it was last committed, on the branch that it is on.",
-        epilog="The exit status is 1 where somebody has to look at a service: a conflict, no link, a failure.",
+        description="Report how far each service is behind the template, and create branches with the updates. "
+        "The tool reads the last commit of the branch that is checked out.",
+        epilog="The exit status is 1 if a person has to look at a service: a conflict, no link, a failure.",
     )
-    parser.add_argument("folder", type=Path, help="a folder of services, or a service")
+    parser.add_argument("folder", type=Path, help="a folder with services, or one service")
     parser.add_argument(
-        "--to", metavar="VERSION", help="the release, or any commit, to go to; the newest release by default"
+        "--to", metavar="VERSION", help="the release or commit to update to (default: the newest release)"
     )
     parser.add_argument(
-        "--branch", action="store_true", help="make the branch template-VERSION where nothing conflicts"
+        "--branch", action="store_true", help="create the branch template-VERSION in services without a conflict"
     )
-    parser.add_argument("--json", action="store_true", help="print a JSON array of all that is known, for machines")
-    asked = parser.parse_args()
-    if not asked.folder.is_dir():
-        parser.error(f"{asked.folder} is no folder")
-    return asked
+    parser.add_argument("--json", action="store_true", help="print all results as a JSON array")
+    options = parser.parse_args()
+    if not options.folder.is_dir():
+        parser.error(f"{options.folder} is no folder")
+    return options
 
 
 def main() -> None:
-    asked = arguments()
-    goal, folder = target(asked.to), asked.folder.resolve()
+    options = arguments()
+    target, folder = find_target(options.to), options.folder.resolve()
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        rows = list(pool.map(partial(report, folder=folder, target=goal, with_branch=asked.branch), services(folder)))
-    print(json.dumps([asdict(row) for row in rows], indent=2) if asked.json else table(rows, goal))
+        report_one = partial(report, folder=folder, target=target, with_branch=options.branch)
+        rows = list(pool.map(report_one, services(folder)))
+    print(json.dumps([asdict(row) for row in rows], indent=2) if options.json else table(rows, target))
     sys.exit(0 if all(row.ok for row in rows) else 1)
 
 

@@ -1,4 +1,4 @@
-"""make gallery: bake each choice, run the default service, and write docs/gallery.md of what was seen."""
+"""make docs: bake each choice, run the default service, and write docs/gallery.md from the results."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tools import toolchain
-from tools.service import Line, Service
+from tools.running_service import Line, RunningService
 
 TEMPLATE = Path(__file__).resolve().parent.parent
 GALLERY = TEMPLATE / "docs/gallery.md"
 
 TEXT = """# Gallery
 
-What you would get, before you bake it: made by `make gallery` from real bakes and a running service, and compared
-with them by a test. Only what differs between two runs has a stand-in: times, durations, request ids, addresses and
-the Go version.
+This page shows what the template makes. `make docs` writes it from real bakes and a running service, and a test keeps
+it current. Fixed values replace what differs between two runs: times, durations, request ids, addresses and the Go
+version.
 
 ## Files
 
@@ -35,52 +35,52 @@ With the defaults:
 {choices}
 ## Questions
 
-A session at a terminal, with two mistyped answers that are asked again, is in [README.md](../README.md#the-questions).
+[docs/prompt.svg](prompt.svg) shows the questions at a terminal. Two answers are mistyped and asked again.
 
-## Answers
+## Responses
 
-From the default service, built with `make build VERSION=1.2.3` and started with
+The default service was built with `make build VERSION=1.2.3` and started with
 
 {start}
-so that a short body is over the limit, the log shows the probes, and there is time to ask while it drains. Requests are
-written for curl; headers are in alphabetical order.
+These values make a short body too large, log the probes, and leave time for a request while the service drains.
+Requests are written for curl. Headers are in alphabetical order.
 
-{answers}
+{responses}
 ## Log
 
-A start, with the listener for `ADMIN_ADDR` beside the one for `PORT`:
+The start, with one listener for `PORT` and one for `ADMIN_ADDR`:
 
 {started}
-The requests above, in their order; the last came while the service drained:
+The requests above, in the same order. The last one arrived while the service drained:
 
 {requests}
-A stop, by SIGTERM:
+The stop, after SIGTERM:
 
 {stopped}
 ## Help
 
 {usage}
-Every bad variable is reported at once, and nothing was bound:
+All bad variables are reported at once, and no port is bound:
 
 {bad_variables}"""
 
 VARIABLES = {"LOG_LEVEL": "debug", "MAX_BODY_BYTES": "40", "SHUTDOWN_DELAY": "2s"}
 
-STAND_INS = {
+FIXED_VALUES = {
     r'"time":"[^"]+"': '"time":"2026-01-02T03:04:05.678901234Z"',
     r'"duration":\d+': '"duration":123456',
     r'"client":"[^"]+"': '"client":"127.0.0.1:50000"',
     r'"address":"127\.0\.0\.1:\d+"': '"address":"127.0.0.1:9090"',
-    r'"address":"(\[::\]|0\.0\.0\.0):\d+"': '"address":"[::]:8080"',  # the second where a machine has no IPv6
+    r'"address":"(\[::\]|0\.0\.0\.0):\d+"': '"address":"[::]:8080"',  # 0.0.0.0 on a machine without IPv6
     r'"go_version":"[^"]+"': '"go_version":"go1.27.0"',
     r"^Date: .*": "Date: Fri, 02 Jan 2026 03:04:05 GMT",
 }
 
 
 def steady(text: str) -> str:
-    """Put a stand-in for all that differs between two runs; request ids are numbered, so that they can be followed."""
-    for pattern, stand_in in STAND_INS.items():
-        text = re.sub(pattern, stand_in, text, flags=re.MULTILINE)
+    """Replace what differs between two runs by fixed values. Each request id becomes a number of its own."""
+    for pattern, value in FIXED_VALUES.items():
+        text = re.sub(pattern, value, text, flags=re.MULTILINE)
     ids = dict.fromkeys(re.findall(r"\b[0-9a-f]{32}\b", text))
     for number, request_id in enumerate(ids, 1):
         text = text.replace(request_id, f"{number:032}")
@@ -88,18 +88,18 @@ def steady(text: str) -> str:
 
 
 def block(text: str, language: str = "text") -> str:
-    """Return a text as a block of Markdown, with a fence that no fence in it can close."""
+    """Return a text as a fenced block. The fence has four backticks, because the text may have a fence of three."""
     return f"````{language}\n{text.rstrip()}\n````\n"
 
 
 def choices_by_option() -> dict[str, list[str]]:
-    """Return the questions of cookiecutter.json that have choices, the default first."""
+    """Return the choices of each question that has some. The default is the first."""
     context = json.loads((TEMPLATE / "cookiecutter.json").read_text(encoding="utf-8"))
     return {name: choices for name, choices in context.items() if name[0] != "_" and isinstance(choices, list)}
 
 
 def bake(folder: Path, *answers: str) -> Path:
-    """Bake into a new folder, whatever the user's config says, and return the service."""
+    """Bake into a new folder and return the service. The user's config is not read."""
     folder.mkdir()
     config = folder.parent / "config.json"
     config.write_text(json.dumps({"replay_dir": str(folder.parent / "replays")}), encoding="utf-8")
@@ -130,7 +130,7 @@ def contents(service: Path) -> dict[str, str]:
 
 
 def changes(default: dict[str, str], chosen: dict[str, str]) -> Iterator[str]:
-    """Say what a choice changes: by name the files that it adds and removes, by their lines those that it edits."""
+    """Yield what a choice changes: the names of added and removed files, and a diff of each edited file."""
     for verb, names in (("Adds", chosen.keys() - default.keys()), ("Removes", default.keys() - chosen.keys())):
         if names:
             yield f"{verb} {', '.join(f'`{name}`' for name in sorted(names))}.\n"
@@ -140,12 +140,13 @@ def changes(default: dict[str, str], chosen: dict[str, str]) -> Iterator[str]:
 
 
 def changed_lines(old: str, new: str) -> str:
-    """Return a diff with two lines around each change, without line numbers: edits elsewhere would change those."""
+    """Return a diff with two lines of context. It has no line numbers, which any edit above would change."""
     _, _, *lines = difflib.unified_diff(old.splitlines(), new.splitlines(), n=2, lineterm="")
     return "\n".join("@@" if line.startswith("@@") else line.rstrip() for line in lines)
 
 
 def choices(folder: Path, default: dict[str, str]) -> Iterator[str]:
+    """Yield a section for each choice that is not the default."""
     for option, (usual, *others) in choices_by_option().items():
         for choice in others:
             chosen = contents(bake(folder / f"{option}-{choice}", f"{option}={choice}"))
@@ -159,14 +160,14 @@ class Request(NamedTuple):
     body: str = ""
     content_type: str = "application/json"
 
-    def typed(self) -> str:
-        """Return the request as one would type it."""
+    def as_curl(self) -> str:
+        """Return the command that sends the request."""
         method = "" if self.body or self.method == "GET" else f"-X {self.method} "
         data = f"-H 'Content-Type: {self.content_type}' -d {shlex.quote(self.body)} " if self.body else ""
         return f"curl -i {method}{data}http://localhost:8080{self.path}"
 
-    def sent(self) -> bytes:
-        """Return the request in one piece: an answer that comes before the body would race with a second one."""
+    def as_bytes(self) -> bytes:
+        """Return head and body together. The service may respond and close before a body that is sent later."""
         lines = [f"{self.method} {self.path} HTTP/1.1", "Host: localhost:8080"]
         if self.body:
             lines += [f"Content-Type: {self.content_type}", f"Content-Length: {len(self.body)}"]
@@ -189,75 +190,76 @@ REQUESTS = [
 ]
 
 
-def ask(service: Service, request: Request) -> str:
-    """Return what a request and its answer look like, after the line of the log came.
+def send(service: RunningService, request: Request) -> str:
+    """Send a request, wait for its log line, and return a section with the request and the response.
 
-    The length of a body is that of the body with its stand-ins, in the answer and in the log.
+    Fixed values may make a body longer or shorter. Its length in the response and in the log is adjusted.
     """
     with socket.create_connection(service.address(), timeout=10) as connection:
-        connection.sendall(request.sent())
-        answer = HTTPResponse(connection)
-        answer.begin()
-        body = answer.read().decode()
-    line = service.wait_for(lambda line: line.get("request_id") == answer.headers["X-Request-Id"])
-    longer = len(steady(body)) - len(body)
-    line["bytes"] += longer
-    answer.headers.replace_header("Content-Length", str(int(answer.headers["Content-Length"]) + longer))
-    status = f"{answer.status} {answer.reason}"
-    headers = "".join(f"{name}: {value}\n" for name, value in sorted(answer.getheaders()))
-    shown = block(f"$ {request.typed()}\nHTTP/1.1 {status}\n{headers}\n{body}")
+        connection.sendall(request.as_bytes())
+        response = HTTPResponse(connection)
+        response.begin()
+        body = response.read().decode()
+    line = service.wait_for(lambda line: line.get("request_id") == response.headers["X-Request-Id"])
+    added = len(steady(body)) - len(body)
+    line["bytes"] += added
+    length = int(response.headers["Content-Length"]) + added
+    response.headers.replace_header("Content-Length", str(length))
+    status = f"{response.status} {response.reason}"
+    headers = "".join(f"{name}: {value}\n" for name, value in sorted(response.getheaders()))
+    shown = block(f"$ {request.as_curl()}\nHTTP/1.1 {status}\n{headers}\n{body}")
     return f"### `{request.method} {request.path}`: {status}\n\n{shown}"
 
 
-def converse(binary: Path) -> tuple[list[str], list[Line]]:
-    """Ask a service, stop it, ask it once more while it drains; return its answers and its log."""
-    with Service(binary, **VARIABLES) as running:
-        answers = [ask(running, request) for request in REQUESTS]
+def responses_and_log(binary: Path) -> tuple[list[str], list[Line]]:
+    """Run a service: send it the requests, stop it, and send one more while it drains."""
+    with RunningService(binary, **VARIABLES) as running:
+        responses = [send(running, request) for request in REQUESTS]
         running.signal()
         running.wait_for(lambda line: line["msg"] == "draining")
-        answers.append(ask(running, READY))
+        responses.append(send(running, READY))
         running.wait()
-    return answers, running.lines
+    return responses, running.lines
 
 
-def log(lines: Iterable[Line]) -> list[str]:
+def as_json(lines: Iterable[Line]) -> list[str]:
     return [json.dumps(line, ensure_ascii=False, separators=(",", ":")) for line in lines]
 
 
-def parts_of_the_log(lines: list[Line]) -> dict[str, str]:
-    """Return the blocks of the log. Either listener may be the first to say that it drains: those lines are sorted."""
+def log_blocks(lines: list[Line]) -> dict[str, str]:
+    """Return the log in three blocks. The last is sorted, because either listener may be the first to drain."""
     parts = {
-        "started": log(line for line in lines if line["msg"] == "listening"),
-        "requests": log(line for line in lines if line["msg"] == "request"),
-        "stopped": sorted(log(line for line in lines if line["msg"] not in {"listening", "request"}), key=steady),
+        "started": as_json(line for line in lines if line["msg"] == "listening"),
+        "requests": as_json(line for line in lines if line["msg"] == "request"),
+        "stopped": sorted(as_json(line for line in lines if line["msg"] not in {"listening", "request"}), key=steady),
     }
     return {name: block("\n".join(part), "json") for name, part in parts.items()}
 
 
 def command_line(*words: str, **variables: str) -> str:
-    """Return a start of the service as one would type it."""
+    """Return the command that starts the service."""
     return " ".join(["$", *(f"{name}={value}" for name, value in variables.items()), "bin/service", *words])
 
 
 def run(binary: Path, *words: str, **variables: str) -> str:
-    """Return what a start of the service that ends by itself prints."""
+    """Start a service that ends by itself. Return the command and what it printed."""
     done = subprocess.run([binary, *words], env=variables, capture_output=True, text=True, timeout=10)
     shown = f"{command_line(*words, **variables)}\n{done.stdout}{done.stderr}"
     return block(f"{shown}exit status {done.returncode}" if done.returncode else shown)
 
 
 def page(folder: Path) -> str:
-    """Return the text of the gallery, as seen of services that are baked into a folder."""
+    """Bake into a folder and return the text of the gallery."""
     service = bake(folder / "default")
     default, listing = contents(service), "".join(tree(service))
     binary = build(service)
-    answers, lines = converse(binary)
+    responses, lines = responses_and_log(binary)
     text = TEXT.format(
         tree=block(f"{service.name}/\n{listing}"),
         choices="\n".join(choices(folder, default)),
         start=block(command_line(**VARIABLES)),
-        answers="\n".join(answers),
-        **parts_of_the_log(lines),
+        responses="\n".join(responses),
+        **log_blocks(lines),
         usage=run(binary, "-help"),
         bad_variables=run(binary, PORT="http", READ_TIMEOUT="10"),
     )

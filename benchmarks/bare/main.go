@@ -1,5 +1,5 @@
-// The bare handler that a baked service is compared with: the same answer behind the same limits, and nothing else. With
-// -no-limits, for information, not even those.
+// The bare server that a service is compared with. It sends the same response with the same timeouts and header limits,
+// and has no middleware. With -no-limits it has no limits either.
 package main
 
 import (
@@ -11,15 +11,15 @@ import (
 
 func main() {
 	address := flag.String("address", "127.0.0.1:8080", "where to listen")
-	body := flag.String("body", "{}", "the answer")
-	noLimits := flag.Bool("no-limits", false, "set no timeouts and no limits of headers")
+	body := flag.String("body", "{}", "the response body")
+	noLimits := flag.Bool("no-limits", false, "set no timeouts and no header limits")
 	flag.Parse()
-	answer := []byte(*body)
+	response := []byte(*body)
 	server := &http.Server{
 		Addr: *address,
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/json")
-			_, _ = w.Write(answer)
+			_, _ = w.Write(response)
 		}),
 		ReadHeaderTimeout:   5 * time.Second,
 		ReadTimeout:         10 * time.Second,

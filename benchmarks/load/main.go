@@ -1,6 +1,6 @@
-// A load generator: so many connections that each send the next request when the answer to the last is there, or at a
-// steady rate. It prints a line of JSON: answers per second and percentiles of their latency in microseconds, for 200
-// and for 503 apart. It speaks HTTP by hand, so that it leaves the processors to the server.
+// A load generator. Each connection sends its next request when the last response has arrived, or at a steady rate.
+// The program prints a line of JSON with responses per second and percentiles of the latency in microseconds, separately
+// for 200 and 503. It does not use net/http, which would take CPU time from the server.
 package main
 
 import (
@@ -19,15 +19,15 @@ import (
 	"time"
 )
 
-// load is what all connections do.
+// load is the work of a connection.
 type load struct {
 	address  string
 	request  []byte
-	pause    time.Duration // from one request of a connection to its next, 0 for none
+	pause    time.Duration // between two requests of a connection, 0 for none
 	deadline time.Time
 }
 
-// latencies are those of the answers by their status.
+// latencies has the latency of each response, by status.
 type latencies map[int][]time.Duration
 
 type summary struct {
@@ -39,10 +39,10 @@ type summary struct {
 
 func main() {
 	address := flag.String("address", "127.0.0.1:8080", "where the server listens")
-	path := flag.String("path", "/", "what to ask for")
-	connections := flag.Int("connections", 64, "how many ask at once")
-	rate := flag.Int("rate", 0, "requests per second over all connections, 0 for as many as can be")
-	duration := flag.Duration("duration", 2*time.Second, "how long")
+	path := flag.String("path", "/", "the path to request")
+	connections := flag.Int("connections", 64, "number of connections")
+	rate := flag.Int("rate", 0, "requests per second over all connections, 0 for no limit")
+	duration := flag.Duration("duration", 2*time.Second, "how long to send requests")
 	flag.Parse()
 
 	l := load{address: *address, request: []byte("GET " + *path + " HTTP/1.1\r\nHost: " + *address + "\r\n\r\n")}
@@ -52,29 +52,29 @@ func main() {
 	begin := time.Now()
 	l.deadline = begin.Add(*duration)
 	all := make([]latencies, *connections)
-	var asking sync.WaitGroup
+	var clients sync.WaitGroup
 	for i := range all {
-		asking.Go(func() {
-			time.Sleep(l.pause * time.Duration(i) / time.Duration(*connections)) // so that they do not ask in step
+		clients.Go(func() {
+			time.Sleep(l.pause * time.Duration(i) / time.Duration(*connections)) // spreads the requests evenly
 			var err error
-			if all[i], err = l.ask(); err != nil {
+			if all[i], err = l.send(); err != nil {
 				log.Fatal(err)
 			}
 		})
 	}
-	asking.Wait()
-	took := time.Since(begin)
+	clients.Wait()
+	elapsed := time.Since(begin)
 	report := map[string]summary{"ok": {}, "refused": {}}
 	for name, status := range map[string]int{"ok": 200, "refused": 503} {
-		report[name] = summarize(all, status, took)
+		report[name] = summarize(all, status, elapsed)
 	}
 	if err := json.NewEncoder(os.Stdout).Encode(report); err != nil {
 		log.Fatal(err)
 	}
 }
 
-// ask sends the request on one connection until the deadline.
-func (l load) ask() (latencies, error) {
+// send sends the request on one connection until the deadline.
+func (l load) send() (latencies, error) {
 	conn, err := net.Dial("tcp", l.address)
 	if err != nil {
 		return nil, err
@@ -87,13 +87,13 @@ func (l load) ask() (latencies, error) {
 		if _, err := conn.Write(l.request); err != nil {
 			return nil, err
 		}
-		status, err := readAnswer(reader)
+		status, err := readResponse(reader)
 		if err != nil {
 			return nil, err
 		}
 		seen[status] = append(seen[status], time.Since(begin))
 		if l.pause > 0 {
-			begin = begin.Add(l.pause) // the time it should be sent, however late that is: else waiting would not count
+			begin = begin.Add(l.pause) // when it is due: time spent waiting for the last response counts
 		} else {
 			begin = time.Now()
 		}
@@ -101,8 +101,8 @@ func (l load) ask() (latencies, error) {
 	return seen, nil
 }
 
-// readAnswer reads one answer with a length and returns its status: 200 or 503, any other is an error.
-func readAnswer(reader *bufio.Reader) (int, error) {
+// readResponse reads a response with a Content-Length and returns its status. A status other than 200 and 503 is an error.
+func readResponse(reader *bufio.Reader) (int, error) {
 	line, err := reader.ReadSlice('\n')
 	if err != nil {
 		return 0, err
@@ -111,7 +111,7 @@ func readAnswer(reader *bufio.Reader) (int, error) {
 	if bytes.HasPrefix(line, []byte("HTTP/1.1 503 ")) {
 		status = 503
 	} else if !bytes.HasPrefix(line, []byte("HTTP/1.1 200 ")) {
-		return 0, fmt.Errorf("unexpected answer %q", line)
+		return 0, fmt.Errorf("unexpected status line %q", line)
 	}
 	length := 0
 	for {

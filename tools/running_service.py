@@ -1,4 +1,4 @@
-"""A baked service as a running process, driven from outside."""
+"""Runs the binary of a service, and helps to watch and stop it."""
 
 from __future__ import annotations
 
@@ -18,11 +18,10 @@ from typing import Any
 Line = dict[str, Any]
 
 
-class Service:
-    """The process of a service binary and the lines of its log.
+class RunningService:
+    """A running service and the lines of its log.
 
-    It listens on free ports unless the variables say otherwise. As a context manager it is killed at the end if it
-    still runs.
+    It listens on free ports unless the variables say otherwise. As a context manager, it kills the process at the end.
     """
 
     def __init__(self, binary: Path, **variables: str) -> None:
@@ -32,36 +31,36 @@ class Service:
             [binary], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
         self.lines: list[Line] = []
-        self._grown = threading.Condition()
-        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._lines_changed = threading.Condition()
+        self._reader = threading.Thread(target=self._read_log, daemon=True)
         self._reader.start()
 
-    def _read(self) -> None:
+    def _read_log(self) -> None:
         assert self.process.stdout
         for text in self.process.stdout:
             line = json.loads(text)
-            with self._grown:
+            with self._lines_changed:
                 self.lines.append(line)
-                self._grown.notify_all()
-        with self._grown:
-            self._grown.notify_all()
+                self._lines_changed.notify_all()
+        with self._lines_changed:
+            self._lines_changed.notify_all()
 
     def wait_for(self, wanted: Callable[[Line], bool], seconds: float = 10) -> Line:
-        """Return the first log line that is wanted, now or when it comes."""
+        """Return the first log line that is wanted. Wait for it if it is not there yet."""
         found: list[Line] = []
 
-        def seen() -> bool:
+        def found_or_ended() -> bool:
             found[:] = [line for line in self.lines if wanted(line)][:1]
             return bool(found) or not self._reader.is_alive()
 
-        with self._grown:
-            self._grown.wait_for(seen, seconds)
+        with self._lines_changed:
+            self._lines_changed.wait_for(found_or_ended, seconds)
         if not found:
-            raise AssertionError(f"no such line within {seconds} s; the log: {self.lines}")
+            raise AssertionError(f"the line did not come within {seconds} s. The log: {self.lines}")
         return found[0]
 
     def address(self, variable: str = "PORT") -> tuple[str, int]:
-        """Return where it listens, by the variable that sets it: 127.0.0.1 and the port that was bound."""
+        """Return 127.0.0.1 and the port of the listener that the variable configures."""
         line = self.wait_for(lambda line: line["msg"] == "listening" and line["variable"] == variable)
         return "127.0.0.1", int(line["address"].rpartition(":")[2])
 
@@ -74,17 +73,17 @@ class Service:
         self.process.send_signal(number)
 
     def wait(self, seconds: float = 10) -> int:
-        """Wait for its end and return its exit status; the log is complete then."""
+        """Wait until the process ends and the log is complete. Return the exit status."""
         status = self.process.wait(seconds)
         self._reader.join(seconds)
         return status
 
     def stop(self) -> int:
-        """Ask it to stop as a platform does, and return its exit status."""
+        """Stop it with SIGTERM and return the exit status."""
         self.signal()
         return self.wait()
 
-    def __enter__(self) -> Service:
+    def __enter__(self) -> RunningService:
         return self
 
     def __exit__(
@@ -105,7 +104,7 @@ def free_port() -> int:
 
 
 def wait_for_answer(port: int) -> None:
-    """Ask for /livez until it is answered with 200, without a pause."""
+    """Request /livez, without a pause, until the response is 200."""
     deadline = time.perf_counter() + 10
     while time.perf_counter() < deadline:
         try:
@@ -115,11 +114,11 @@ def wait_for_answer(port: int) -> None:
                     return
         except ConnectionError:
             pass
-    raise TimeoutError(f"nothing answers on port {port}")
+    raise TimeoutError(f"no 200 from port {port} within 10 s")
 
 
 def kibibytes(pid: int, field: str) -> int:
-    """Return a field of a process's memory in KiB, such as VmRSS or VmHWM: proc(5), Linux only."""
+    """Return a memory figure of a process in KiB, such as VmRSS or VmHWM. Linux only: see proc(5)."""
     status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
     (value,) = re.findall(rf"^{field}:\s+(\d+) kB$", status, re.MULTILINE)
     return int(value)
