@@ -12,10 +12,10 @@ func TestRoutes(t *testing.T) {
 	tests := []struct {
 		path   string
 		status int
-		prefix string // of the body
+		prefix string // of the response body
 	}{
 		{"/debug/pprof/", http.StatusOK, "profile "},
-		{"/debug/pprof/heap", http.StatusOK, "\x1f\x8b"}, // gzip, as go tool pprof takes it
+		{"/debug/pprof/heap", http.StatusOK, "\x1f\x8b"}, // gzip, the format of go tool pprof
 		{"/debug/pprof/profile?seconds=1", http.StatusOK, "\x1f\x8b"},
 		{"/debug/pprof/goroutine?debug=1", http.StatusOK, "goroutine profile:"},
 		{"/debug/pprof/nothing", http.StatusNotFound, "{"},
@@ -25,13 +25,13 @@ func TestRoutes(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.path, func(t *testing.T) {
 			t.Parallel()
-			answer := httptest.NewRecorder()
-			routes.ServeHTTP(answer, httptest.NewRequest("GET", test.path, nil))
-			if got := answer.Code; got != test.status {
+			recorder := httptest.NewRecorder()
+			routes.ServeHTTP(recorder, httptest.NewRequest("GET", test.path, nil))
+			if got := recorder.Code; got != test.status {
 				t.Errorf("status %d, want %d", got, test.status)
 			}
-			if got := answer.Body.String(); !strings.HasPrefix(got, test.prefix) {
-				t.Errorf("body begins %.20q, want %q", got, test.prefix)
+			if got := recorder.Body.String(); !strings.HasPrefix(got, test.prefix) {
+				t.Errorf("body starts with %.20q, want %q", got, test.prefix)
 			}
 		})
 	}

@@ -15,7 +15,7 @@ type testBody struct {
 	Items []string `json:"items"`
 }
 
-// decodeTestBody posts a body to a handler that reads a testBody and answers with what it read.
+// decodeTestBody sends body to a handler that decodes it as a testBody and sends that back.
 func decodeTestBody(contentType string, body io.Reader) *httptest.ResponseRecorder {
 	r := httptest.NewRequest("POST", "/test", body)
 	r.Header.Set("Content-Type", contentType)
@@ -26,11 +26,12 @@ func decodeTestBody(contentType string, body io.Reader) *httptest.ResponseRecord
 	return w
 }
 
-func TestALongPlaceIsCut(t *testing.T) {
+func TestLongPointerIsShortened(t *testing.T) {
 	t.Parallel()
-	answer := decodeTestBody("application/json", strings.NewReader(`{"`+strings.Repeat("x", 10*maxPlace)+`":1}`))
-	if answer.Code != http.StatusBadRequest || answer.Body.Len() > 3*maxPlace {
-		t.Errorf("status %d with %d bytes, want 400 with at most %d", answer.Code, answer.Body.Len(), 3*maxPlace)
+	response := decodeTestBody("application/json", strings.NewReader(`{"`+strings.Repeat("x", 10*maxPointerLength)+`":1}`))
+	got, most := response.Body.Len(), 3*maxPointerLength
+	if response.Code != http.StatusBadRequest || got > most {
+		t.Errorf("status %d with %d bytes, want 400 with at most %d bytes", response.Code, got, most)
 	}
 }
 
@@ -40,43 +41,43 @@ func TestDecode(t *testing.T) {
 	tests := []struct {
 		name, contentType, body string
 		status                  int
-		answer                  string // has this
+		response                string // must contain this
 	}{
-		{"whole", jsonType, ` {"id":1,"items":["a"]} `, http.StatusOK, `{"id":1,"items":["a"]}`},
+		{"valid", jsonType, ` {"id":1,"items":["a"]} `, http.StatusOK, `{"id":1,"items":["a"]}`},
 		{"with a charset", "Application/JSON; charset=utf-8", `{}`, http.StatusOK, `{"id":0,"items":[]}`},
 		{"no type", "", `{}`, http.StatusUnsupportedMediaType, "application/json"},
-		{"a type like it", "text/json", `{}`, http.StatusUnsupportedMediaType, "application/json"},
+		{"similar type", "text/json", `{}`, http.StatusUnsupportedMediaType, "application/json"},
 		{"no type and no body", "", ``, http.StatusBadRequest, "at #, byte 0"},
-		{"another type", "text/plain", `{}`, http.StatusUnsupportedMediaType, "application/json"},
+		{"other type", "text/plain", `{}`, http.StatusUnsupportedMediaType, "application/json"},
 		{"empty", jsonType, ``, http.StatusBadRequest, "at #, byte 0"},
 		{"null", jsonType, `null`, http.StatusBadRequest, "at #"},
 		{"not JSON", jsonType, `{"id":1`, http.StatusBadRequest, "at #"},
 		{"trailing data", jsonType, `{} {}`, http.StatusBadRequest, "byte 3"},
 		{"unknown member", jsonType, `{"id":1,"colour":"red"}`, http.StatusBadRequest, "unknown member at #/colour"},
-		{"odd member", jsonType, `{"a b/é":1}`, http.StatusBadRequest, "unknown member at #/a%20b~1%C3%A9"},
-		{"other case", jsonType, `{"ID":1}`, http.StatusBadRequest, "unknown member at #/ID"},
+		{"special characters", jsonType, `{"a b/é":1}`, http.StatusBadRequest, "unknown member at #/a%20b~1%C3%A9"},
+		{"member in other case", jsonType, `{"ID":1}`, http.StatusBadRequest, "unknown member at #/ID"},
 		{"duplicate member", jsonType, `{"id":1,"id":2}`, http.StatusBadRequest, "at #/id"},
 		{"invalid UTF-8", jsonType, "{\"items\":[\"\xff\"]}", http.StatusBadRequest, "at #/items/0"},
 		{"lone surrogate", jsonType, `{"items":["\ud800"]}`, http.StatusBadRequest, "at #/items/0"},
 		{"wrong type", jsonType, `{"items":[7]}`, http.StatusBadRequest, "wrong type at #/items/0"},
 		{"number out of range", jsonType, `{"id":1e999}`, http.StatusBadRequest, "at #/id"},
-		{"deep", jsonType, strings.Repeat("[", 100_000), http.StatusBadRequest, "at #"},
+		{"deeply nested", jsonType, strings.Repeat("[", 100_000), http.StatusBadRequest, "at #"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			answer := decodeTestBody(test.contentType, strings.NewReader(test.body))
-			if got := answer.Code; got != test.status {
-				t.Errorf("status %d, want %d: %s", got, test.status, answer.Body)
+			response := decodeTestBody(test.contentType, strings.NewReader(test.body))
+			if got := response.Code; got != test.status {
+				t.Errorf("status %d, want %d: %s", got, test.status, response.Body)
 			}
-			if got := answer.Body.String(); !strings.Contains(got, test.answer) || strings.Contains(got, "api.testBody") {
-				t.Errorf("answer %.300s, want it to have %q and no Go type", got, test.answer)
+			if got := response.Body.String(); !strings.Contains(got, test.response) || strings.Contains(got, "api.testBody") {
+				t.Errorf("response %.300s, want it to contain %q and no Go type", got, test.response)
 			}
 		})
 	}
 }
 
-func TestDecodeTellsWhyABodyDidNotArrive(t *testing.T) {
+func TestDecodeRejectsTooLargeBodies(t *testing.T) {
 	t.Parallel()
 	tooLarge := http.MaxBytesReader(nil, io.NopCloser(strings.NewReader(`{"id":1}`)), 4)
 	if got, want := decodeTestBody("application/json", tooLarge).Code, http.StatusRequestEntityTooLarge; got != want {
@@ -85,28 +86,31 @@ func TestDecodeTellsWhyABodyDidNotArrive(t *testing.T) {
 }
 
 func FuzzDecode(f *testing.F) {
-	for _, seed := range []string{`{"id":1,"items":["a","é"]}`, `null`, `{`, "\xff", `{"id":1}{"id":2}`, `{"a":{"b":[1e400]}}`} {
+	for _, seed := range []string{
+		`{"id":1,"items":["a","é"]}`, `null`, `{`, "\xff", `{"id":1}{"id":2}`, `{"a":{"b":[1e400]}}`,
+	} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, body string) {
-		answer := decodeTestBody("application/json", strings.NewReader(body))
-		if !utf8.Valid(answer.Body.Bytes()) {
-			t.Errorf("the answer is not UTF-8: %q", answer.Body)
+		response := decodeTestBody("application/json", strings.NewReader(body))
+		if !utf8.Valid(response.Body.Bytes()) {
+			t.Errorf("the response is not UTF-8: %q", response.Body)
 		}
-		switch answer.Code {
+		switch response.Code {
 		case http.StatusOK:
-			if again := decodeTestBody("application/json", strings.NewReader(answer.Body.String())); again.Body.String() != answer.Body.String() {
-				t.Errorf("%s is read again as %s", answer.Body, again.Body)
+			again := decodeTestBody("application/json", strings.NewReader(response.Body.String()))
+			if again.Body.String() != response.Body.String() {
+				t.Errorf("%s decodes again to %s", response.Body, again.Body)
 			}
 		case http.StatusBadRequest:
 			var problem struct {
 				Detail string `json:"detail"`
 			}
-			if err := json.Unmarshal(answer.Body.Bytes(), &problem); err != nil || problem.Detail == "" {
-				t.Errorf("the problem has no detail: %s (%v)", answer.Body, err)
+			if err := json.Unmarshal(response.Body.Bytes(), &problem); err != nil || problem.Detail == "" {
+				t.Errorf("the problem has no detail: %s (%v)", response.Body, err)
 			}
 		default:
-			t.Errorf("status %d for %q", answer.Code, body)
+			t.Errorf("status %d for %q", response.Code, body)
 		}
 	})
 }

@@ -1,9 +1,9 @@
-// Package build tells which build of the service is running.
+// Package build says which build of the service is running.
 package build
 
 import "runtime/debug"
 
-// Info names a build. Commit is "unknown" where the build recorded none.
+// Info describes a build. Commit is "unknown" if the build recorded none.
 type Info struct {
 	Service   string `json:"service"`
 	Version   string `json:"version"`
@@ -11,8 +11,8 @@ type Info struct {
 	GoVersion string `json:"go_version"`
 }
 
-// Read returns the running build. The version is the one stamped by the linker; without one it is that of
-// the module (go install module@version), else the commit (go build in a checkout), else "dev".
+// Read describes the running build. The version is stamped, if the linker set it. Otherwise it is the module's version
+// (go install module@version), the commit (go build in a checkout), or "dev".
 func Read(service, stamped string) Info {
 	module, ok := debug.ReadBuildInfo()
 	if !ok {

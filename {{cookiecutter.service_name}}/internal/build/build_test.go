@@ -21,7 +21,7 @@ func TestDescribe(t *testing.T) {
 		version, commit string
 	}{
 		{"stamped", "1.2.3", module("v9.9.9", "abc"), "1.2.3", "abc"},
-		{"stamped with nothing", "", module("v1.0.0", ""), "v1.0.0", "unknown"},
+		{"stamped with an empty version", "", module("v1.0.0", ""), "v1.0.0", "unknown"},
 		{"go install", "dev", module("v1.0.0", ""), "v1.0.0", "unknown"},
 		{"go build in a checkout", "dev", module("(devel)", "abc"), "abc", "abc"},
 		{"go run", "dev", module("", ""), "dev", "unknown"},

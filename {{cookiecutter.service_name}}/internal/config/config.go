@@ -1,4 +1,4 @@
-// Package config reads the settings of the service from environment variables, once, at its start.
+// Package config reads the settings of the service from environment variables when it starts.
 package config
 
 import (
@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// Config holds every setting. A new one is a field here and a line in variables.
+// Config has every setting. To add one, add a field here and a line in variables.
 type Config struct {
 	Port      int
 	AdminAddr string
@@ -33,10 +33,10 @@ type Config struct {
 	ShutdownTimeout time.Duration
 }
 
-// variable is one environment variable: what -help says of it, and how its value is read.
+// variable is one environment variable: what -help shows, and the parser of its value.
 type variable struct {
 	name     string
-	fallback string // the value when the variable is not set
+	fallback string // the value if the variable is not set
 	meaning  string
 	parser
 }
@@ -60,7 +60,7 @@ func (c *Config) variables() []variable {
 	}
 }
 
-// Load reads every variable by a function like [os.LookupEnv]. Its error has a line for each bad one.
+// Load reads every variable with lookup, a function like [os.LookupEnv]. The error has one line for each bad value.
 func Load(lookup func(string) (string, bool)) (cfg Config, err error) {
 	err = load(cfg.variables(), lookup)
 	return cfg, err
@@ -78,13 +78,13 @@ func load(variables []variable, lookup func(string) (string, bool)) error {
 			if v.secret {
 				shown = "***"
 			}
-			problems = append(problems, fmt.Errorf("%s=%s: accepted is %s", v.name, shown, v.accepted))
+			problems = append(problems, fmt.Errorf("%s=%s: must be %s", v.name, shown, v.accepted))
 		}
 	}
 	return errors.Join(problems...)
 }
 
-// Help lists the variables, a line each: name, default, meaning.
+// Help lists the variables, one per line: name, default, meaning.
 func Help() string {
 	var text strings.Builder
 	text.WriteString("Environment variables, with their defaults:\n")
@@ -94,11 +94,11 @@ func Help() string {
 	return text.String()
 }
 
-// parser reads a value into its field and reports whether it was one of those accepted.
+// parser stores a value in its field of Config. parse returns false if the value is not accepted.
 type parser struct {
-	accepted string
+	accepted string // for the error message
 	parse    func(value string) bool
-	secret   bool // the value is never shown, not even in an error
+	secret   bool // the error message does not show the value
 }
 
 func number(field *int, least, most int) parser {
@@ -119,7 +119,7 @@ func duration(field *time.Duration, least time.Duration) parser {
 }
 
 func oneOf(field *string, choices ...string) parser {
-	return parser{accepted: strings.Join(choices, ", "), parse: func(value string) bool {
+	return parser{accepted: strings.Join(choices, " or "), parse: func(value string) bool {
 		*field = value
 		return slices.Contains(choices, value)
 	}}
@@ -129,14 +129,14 @@ func level(field *slog.Level) parser {
 	levels := map[string]slog.Level{
 		"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError,
 	}
-	return parser{accepted: "debug, info, warn, error", parse: func(value string) (known bool) {
+	return parser{accepted: "debug, info, warn or error", parse: func(value string) (known bool) {
 		*field, known = levels[strings.ToLower(value)]
 		return known
 	}}
 }
 
 func address(field *string) parser {
-	return parser{accepted: "host:port, :port, or nothing at all", parse: func(value string) bool {
+	return parser{accepted: "host:port, :port or empty", parse: func(value string) bool {
 		*field = value
 		if value == "" {
 			return true

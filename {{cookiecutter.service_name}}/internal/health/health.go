@@ -1,4 +1,4 @@
-// Package health is how a platform asks after the service.
+// Package health has the probes that a platform uses to check the service.
 // See https://kubernetes.io/docs/concepts/workloads/pods/probes/.
 package health
 
@@ -15,18 +15,18 @@ import (
 	"{{ cookiecutter.module_path }}/internal/problem"
 )
 
-// IsProbe reports whether r is a platform's question and not a client's.
+// IsProbe reports whether r is a probe of the platform.
 func IsProbe(r *http.Request) bool {
 	return r.URL.Path == "/livez" || r.URL.Path == "/readyz"
 }
 
-// Live answers GET /livez: a process that answers at all is alive, whatever it depends on.
+// Live handles GET /livez. A process that responds is alive, even if its dependencies are not.
 func Live(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	_, _ = io.WriteString(w, `{"status":"ok"}`)
 }
 
-// Ready answers GET /readyz: 503 while the service drains, so that no new requests are sent to it.
+// Ready handles GET /readyz. It responds with 503 while the service drains, so that it gets no new requests.
 func Ready(draining func() bool) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if draining() {
@@ -37,8 +37,8 @@ func Ready(draining func() bool) http.HandlerFunc {
 	}
 }
 
-// Check asks the service on this machine's port whether it is alive. It speaks HTTP by hand, since an http.Client
-// would add half a megabyte to the binary.
+// Check asks the service on this machine's port whether it is alive. It does not use http.Client, which would make the
+// binary half a megabyte larger.
 func Check(port int) error {
 	conn, err := net.DialTimeout("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), time.Second)
 	if err != nil {
@@ -49,10 +49,10 @@ func Check(port int) error {
 	_, _ = io.WriteString(conn, "GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
 	statusLine, err := bufio.NewReader(io.LimitReader(conn, 1024)).ReadString('\n')
 	if err != nil {
-		return fmt.Errorf("cannot read the answer of /livez: %w", err)
+		return fmt.Errorf("cannot read the response of /livez: %w", err)
 	}
 	if !strings.HasPrefix(statusLine, "HTTP/1.1 200 ") {
-		return fmt.Errorf("/livez answered %q", statusLine)
+		return fmt.Errorf("/livez responded with %q", statusLine)
 	}
 	return nil
 }

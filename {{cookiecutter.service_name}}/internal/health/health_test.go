@@ -12,10 +12,10 @@ import (
 func TestReadyFailsWhileDraining(t *testing.T) {
 	t.Parallel()
 	for draining, want := range map[bool]int{false: http.StatusOK, true: http.StatusServiceUnavailable} {
-		answer := httptest.NewRecorder()
-		Ready(func() bool { return draining })(answer, httptest.NewRequest("GET", "/readyz", nil))
-		if got := answer.Code; got != want {
-			t.Errorf("draining %t: %d, want %d", draining, got, want)
+		recorder := httptest.NewRecorder()
+		Ready(func() bool { return draining })(recorder, httptest.NewRequest("GET", "/readyz", nil))
+		if got := recorder.Code; got != want {
+			t.Errorf("draining %t: status %d, want %d", draining, got, want)
 		}
 	}
 }
@@ -25,7 +25,7 @@ func TestCheck(t *testing.T) {
 	status := http.StatusOK
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/livez" {
-			t.Errorf("asks for %s, want /livez", r.URL.Path)
+			t.Errorf("Check() requests %s, want /livez", r.URL.Path)
 		}
 		w.WriteHeader(status)
 	}))
@@ -37,7 +37,7 @@ func TestCheck(t *testing.T) {
 	}
 	status = http.StatusInternalServerError
 	if err := Check(port); err == nil {
-		t.Error("Check() of a service that answers 500: no error")
+		t.Error("Check() of a service that responds with 500: no error")
 	}
 	server.Close()
 	if err := Check(port); err == nil {

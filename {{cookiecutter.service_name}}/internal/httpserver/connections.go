@@ -8,24 +8,24 @@ import (
 	"sync/atomic"
 )
 
-// connections knows which open connections have a request in a handler. http.Server does not tell, and so waits
-// in its Shutdown for clients that never sent one: https://go.dev/issue/22682.
+// connections records which open connections are busy, that is, have a request in flight. http.Server does not tell:
+// its Shutdown waits for clients that never sent a request. See https://go.dev/issue/22682.
 type connections struct {
-	open sync.Map // net.Conn to its busy, an *atomic.Bool
+	open sync.Map // key: net.Conn, value: *atomic.Bool, true if busy
 }
 
-// busyKey is where the context of a connection's requests holds its busy.
+// busyKey is the context key of a connection's busy flag.
 type busyKey struct{}
 
-// opened is an http.Server's ConnContext.
+// opened is the ConnContext of http.Server, which calls it for each new connection.
 func (c *connections) opened(ctx context.Context, conn net.Conn) context.Context {
 	busy := new(atomic.Bool)
 	c.open.Store(conn, busy)
 	return context.WithValue(ctx, busyKey{}, busy)
 }
 
-// changed is an http.Server's ConnState. An answer is not out before its connection is idle, closed or at the
-// next request, so that only these end its being busy, not the return of the handler.
+// changed is the ConnState of http.Server. A connection stays busy until its response is sent, which is later than the
+// return of the handler. Then the connection becomes idle or closed, or active with the next request.
 func (c *connections) changed(conn net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateActive, http.StateIdle:
@@ -37,7 +37,7 @@ func (c *connections) changed(conn net.Conn, state http.ConnState) {
 	}
 }
 
-// watch marks the connections of the requests that reach next.
+// watch marks the connection of each request as busy.
 func (c *connections) watch(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.Context().Value(busyKey{}).(*atomic.Bool).Store(true)
@@ -45,11 +45,11 @@ func (c *connections) watch(next http.Handler) http.Handler {
 	})
 }
 
-// list returns the open connections that have a request in flight, or those that have none.
-func (c *connections) list(inFlight bool) []net.Conn {
+// list returns the open connections that are busy, or those that are not.
+func (c *connections) list(wantBusy bool) []net.Conn {
 	var conns []net.Conn
 	for conn, busy := range c.open.Range {
-		if busy.(*atomic.Bool).Load() == inFlight {
+		if busy.(*atomic.Bool).Load() == wantBusy {
 			conns = append(conns, conn.(net.Conn))
 		}
 	}

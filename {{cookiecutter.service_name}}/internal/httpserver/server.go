@@ -1,4 +1,4 @@
-// Package httpserver runs an HTTP server within limits, and stops it without dropping a request.
+// Package httpserver runs an HTTP server with timeouts and limits, and stops it without dropping a request.
 package httpserver
 
 import (
@@ -14,16 +14,16 @@ import (
 )
 
 const (
-	// lastRequests is how long requests that were on their way as the listener closed are still taken.
-	lastRequests = 50 * time.Millisecond
-	// cancelGrace is what handlers get to answer after their contexts were cancelled.
+	// idleGrace is how long open connections may still send a request after the listener closed.
+	idleGrace = 50 * time.Millisecond
+	// cancelGrace is how long handlers may still respond after their contexts were cancelled.
 	cancelGrace = 100 * time.Millisecond
 )
 
 // Server is a listener and the http.Server on it.
 type Server struct {
 	Variable string // the environment variable that sets the address
-	Addr     string // the address that was bound, with the real port where 0 was asked for
+	Addr     string // the bound address; if the port was set to 0, this has the real one
 
 	listener       net.Listener
 	cfg            config.Config
@@ -33,7 +33,7 @@ type Server struct {
 	cancelRequests context.CancelCauseFunc
 }
 
-// Listen binds the address that the environment variable has set. Clients that connect wait for Serve.
+// Listen binds address, the value of an environment variable. Clients can connect, but wait until Serve is called.
 func Listen(variable, address string, handler http.Handler, cfg config.Config, logger *slog.Logger) (*Server, error) {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
@@ -42,8 +42,10 @@ func Listen(variable, address string, handler http.Handler, cfg config.Config, l
 	return newServer(variable, listener, handler, cfg, logger), nil
 }
 
-func newServer(variable string, listener net.Listener, handler http.Handler, cfg config.Config, logger *slog.Logger) *Server {
-	requests, cancelRequests := context.WithCancelCause(context.Background())
+func newServer(
+	variable string, listener net.Listener, handler http.Handler, cfg config.Config, logger *slog.Logger,
+) *Server {
+	requestContext, cancelRequests := context.WithCancelCause(context.Background())
 	s := &Server{Variable: variable, Addr: listener.Addr().String(), listener: listener, cfg: cfg, logger: logger}
 	s.cancelRequests = cancelRequests
 	s.http = &http.Server{
@@ -55,17 +57,17 @@ func newServer(variable string, listener net.Listener, handler http.Handler, cfg
 		MaxHeaderBytes:      cfg.MaxHeaderBytes,
 		MaxHeaderValueCount: cfg.MaxHeaderCount,
 		ErrorLog:            slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
-		BaseContext:         func(net.Listener) context.Context { return requests },
+		BaseContext:         func(net.Listener) context.Context { return requestContext },
 		ConnContext:         s.connections.opened,
 		ConnState:           s.connections.changed,
 	}
-	s.http.DisableGeneralOptionsHandler = true // it would answer "OPTIONS *" before any middleware
+	s.http.DisableGeneralOptionsHandler = true // it would handle "OPTIONS *" before any middleware
 	return s
 }
 
-// Serve answers requests until ctx is done, and for SHUTDOWN_DELAY longer: that is the time a load balancer needs
-// to notice that the service is not ready any more. Then it lets the requests in flight finish. The error says
-// why it could not serve, or how many requests were still unfinished after SHUTDOWN_TIMEOUT.
+// Serve handles requests until ctx is done, and for SHUTDOWN_DELAY longer, so that a load balancer can notice that the
+// service is not ready. Then it waits for the requests in flight. The error says why Serve failed, or how many requests
+// were unfinished after SHUTDOWN_TIMEOUT.
 func (s *Server) Serve(ctx context.Context) error {
 	failed := make(chan error, 1)
 	go func() { failed <- s.http.Serve(s.listener) }()
@@ -84,24 +86,25 @@ func (s *Server) Serve(ctx context.Context) error {
 
 func (s *Server) shutdown() error {
 	_ = s.listener.Close()
-	time.Sleep(lastRequests) // http.Server.Shutdown would drop a request that is just being read
-	for _, silent := range s.connections.list(false) {
-		_ = silent.Close()
+	time.Sleep(idleGrace) // http.Server.Shutdown would drop a request that is being read
+	for _, idle := range s.connections.list(false) {
+		_ = idle.Close()
 	}
 	if s.shutdownHTTP(s.cfg.ShutdownTimeout) == nil {
 		return nil
 	}
 	unfinished := len(s.connections.list(true))
 	if unfinished == 0 {
-		return s.http.Close() // only silent connections were left
+		return s.http.Close() // only idle connections were left
 	}
 	s.cancelRequests(errors.New("the service is stopping and SHUTDOWN_TIMEOUT is over"))
 	_ = s.shutdownHTTP(cancelGrace)
 	_ = s.http.Close()
-	return fmt.Errorf("%s: requests in flight cut off after SHUTDOWN_TIMEOUT=%s: %d", s.Variable, s.cfg.ShutdownTimeout, unfinished)
+	return fmt.Errorf("%s: requests in flight cut off after SHUTDOWN_TIMEOUT=%s: %d",
+		s.Variable, s.cfg.ShutdownTimeout, unfinished)
 }
 
-// shutdownHTTP closes the listener and waits for the open connections, at most for the given time.
+// shutdownHTTP waits for the requests in flight, but not longer than timeout.
 func (s *Server) shutdownHTTP(timeout time.Duration) error {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()

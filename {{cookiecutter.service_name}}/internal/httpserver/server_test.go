@@ -16,64 +16,66 @@ import (
 	"{{ cookiecutter.module_path }}/internal/config"
 )
 
-// The tests run in synctest bubbles, where time passes only when everybody waits: minutes take no time, and what
-// should happen after 20 s is seen to happen after exactly 20 s. See https://pkg.go.dev/testing/synctest.
+// The tests run in synctest bubbles, which have a fake clock. It advances only when all goroutines wait: so waiting
+// takes no real time, and durations are exact. See https://pkg.go.dev/testing/synctest.
 
 var testConfig = config.Config{
-	ReadHeaderTimeout: time.Hour, // long, so that nothing but the stop ends a connection
+	ReadHeaderTimeout: time.Hour, // so long that only the shutdown ends a connection
 	ShutdownDelay:     5 * time.Second,
 	ShutdownTimeout:   20 * time.Second,
 }
 
-// pipes is a listener in memory: a bubble cannot wait for the network.
-type pipes struct {
+// memoryListener accepts connections in memory, because a synctest bubble cannot wait for the network.
+type memoryListener struct {
 	accepted chan net.Conn
 	closed   chan struct{}
 	close    func()
 }
 
-func newPipes() *pipes {
+func newMemoryListener() *memoryListener {
 	closed := make(chan struct{})
-	return &pipes{make(chan net.Conn), closed, sync.OnceFunc(func() { close(closed) })}
+	return &memoryListener{make(chan net.Conn), closed, sync.OnceFunc(func() { close(closed) })}
 }
 
-func (p *pipes) Accept() (net.Conn, error) {
+func (l *memoryListener) Accept() (net.Conn, error) {
 	select {
-	case conn := <-p.accepted:
+	case conn := <-l.accepted:
 		return conn, nil
-	case <-p.closed:
+	case <-l.closed:
 		return nil, net.ErrClosed
 	}
 }
 
-func (p *pipes) Close() error {
-	p.close()
+func (l *memoryListener) Close() error {
+	l.close()
 	return nil
 }
 
-func (p *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipe"} }
+func (l *memoryListener) Addr() net.Addr { return &net.UnixAddr{Name: "memory"} }
 
-// dial connects a client that sends text.
-func (p *pipes) dial(t *testing.T, text string) net.Conn {
+// dial connects a client and sends text.
+func (l *memoryListener) dial(t *testing.T, text string) net.Conn {
 	t.Helper()
 	client, server := net.Pipe()
 	t.Cleanup(func() { _ = client.Close() })
-	p.accepted <- server
+	l.accepted <- server
 	if _, err := io.WriteString(client, text); err != nil {
 		t.Fatal(err)
 	}
 	return client
 }
 
-// serve starts a server and returns the way to connect, to stop it, and what Serve returned.
-func serve(t *testing.T, handler http.HandlerFunc) (*pipes, context.CancelFunc, chan error) {
+// serve starts a server. It returns the server's listener, a function that stops it, and the result of Serve.
+func serve(t *testing.T, handler http.HandlerFunc) (*memoryListener, context.CancelFunc, chan error) {
 	t.Helper()
 	return serveWith(t, testConfig, handler)
 }
 
-func serveWith(t *testing.T, cfg config.Config, handler http.HandlerFunc) (*pipes, context.CancelFunc, chan error) {
+func serveWith(
+	t *testing.T, cfg config.Config, handler http.HandlerFunc,
+) (*memoryListener, context.CancelFunc, chan error) {
 	t.Helper()
-	listener := newPipes()
+	listener := newMemoryListener()
 	server := newServer("PORT", listener, handler, cfg, slog.New(slog.NewTextHandler(t.Output(), nil)))
 	ctx, stop := context.WithCancel(t.Context())
 	result := make(chan error, 1)
@@ -83,14 +85,14 @@ func serveWith(t *testing.T, cfg config.Config, handler http.HandlerFunc) (*pipe
 
 const get = "GET / HTTP/1.1\r\nHost: test\r\n\r\n"
 
-func status(t *testing.T, conn net.Conn) string {
+func readStatus(t *testing.T, conn net.Conn) string {
 	t.Helper()
-	answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil {
-		t.Fatalf("no answer: %v", err)
+		t.Fatalf("no response: %v", err)
 	}
-	_ = answer.Body.Close()
-	return answer.Status
+	_ = response.Body.Close()
+	return response.Status
 }
 
 func TestIdleServerStopsAfterTheDelay(t *testing.T) {
@@ -98,19 +100,19 @@ func TestIdleServerStopsAfterTheDelay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		listener, stop, result := serve(t, func(http.ResponseWriter, *http.Request) {})
 		stop()
-		begin := time.Now()
+		start := time.Now()
 
 		time.Sleep(testConfig.ShutdownDelay - time.Second)
 		conn := listener.dial(t, get)
-		if got, want := status(t, conn), "200 OK"; got != want {
-			t.Errorf("a request within the delay gets %q, want %q", got, want)
+		if got, want := readStatus(t, conn), "200 OK"; got != want {
+			t.Errorf("a request during SHUTDOWN_DELAY gets %q, want %q", got, want)
 		}
 		_ = conn.Close()
 
 		if err := <-result; err != nil {
 			t.Errorf("Serve() = %v", err)
 		}
-		if got, want := time.Since(begin), testConfig.ShutdownDelay+lastRequests; got != want {
+		if got, want := time.Since(start), testConfig.ShutdownDelay+idleGrace; got != want {
 			t.Errorf("stopped after %s, want %s", got, want)
 		}
 	})
@@ -122,14 +124,14 @@ func TestRequestInFlightFinishes(t *testing.T) {
 		listener, stop, result := serve(t, func(_ http.ResponseWriter, r *http.Request) {
 			time.Sleep(testConfig.ShutdownTimeout)
 			if err := r.Context().Err(); err != nil {
-				t.Errorf("the context of a request that may finish ended: %v", err)
+				t.Errorf("the context is done during SHUTDOWN_TIMEOUT: %v", err)
 			}
 		})
 		conn := listener.dial(t, get)
 		synctest.Wait()
 		stop()
 
-		if got, want := status(t, conn), "200 OK"; got != want {
+		if got, want := readStatus(t, conn), "200 OK"; got != want {
 			t.Errorf("a request in flight gets %q, want %q", got, want)
 		}
 		if err := <-result; err != nil {
@@ -145,19 +147,19 @@ func TestStuckRequestIsCutOffAtTheTimeout(t *testing.T) {
 		listener, stop, result := serve(t, func(_ http.ResponseWriter, r *http.Request) {
 			<-r.Context().Done()
 			causes <- context.Cause(r.Context())
-			time.Sleep(time.Minute) // does not heed it
+			time.Sleep(time.Minute) // ignores the cancelled context
 		})
 		conn := listener.dial(t, get)
 		synctest.Wait()
 		stop()
-		begin := time.Now()
+		start := time.Now()
 
 		err := <-result
 		if err == nil || !strings.Contains(err.Error(), "SHUTDOWN_TIMEOUT=20s: 1") {
-			t.Errorf("Serve() = %v, want it to count the request", err)
+			t.Errorf("Serve() = %v, want it to count 1 request", err)
 		}
 		longest := testConfig.ShutdownDelay + testConfig.ShutdownTimeout + time.Second
-		if got := time.Since(begin); got > longest {
+		if got := time.Since(start); got > longest {
 			t.Errorf("stopped after %s, want at most %s", got, longest)
 		}
 		if got := <-causes; !strings.Contains(got.Error(), "SHUTDOWN_TIMEOUT is over") {
@@ -166,11 +168,11 @@ func TestStuckRequestIsCutOffAtTheTimeout(t *testing.T) {
 		if _, err := conn.Read(make([]byte, 1)); err == nil {
 			t.Error("the connection is open, want it closed")
 		}
-		time.Sleep(time.Minute) // until the handler returns: no goroutine may outlive the bubble
+		time.Sleep(time.Minute) // let the handler return: no goroutine may outlive the bubble
 	})
 }
 
-func TestSilentConnectionsDoNotHoldTheStop(t *testing.T) {
+func TestIdleConnectionsDoNotDelayTheShutdown(t *testing.T) {
 	t.Parallel()
 	for name, sent := range map[string]string{
 		"nothing":       "",
@@ -183,11 +185,11 @@ func TestSilentConnectionsDoNotHoldTheStop(t *testing.T) {
 				listener.dial(t, sent)
 				synctest.Wait()
 				stop()
-				begin := time.Now()
+				start := time.Now()
 				if err := <-result; err != nil {
 					t.Errorf("Serve() = %v", err)
 				}
-				if got, longest := time.Since(begin), testConfig.ShutdownDelay+time.Second; got > longest {
+				if got, longest := time.Since(start), testConfig.ShutdownDelay+time.Second; got > longest {
 					t.Errorf("stopped after %s, want at most %s", got, longest)
 				}
 			})
@@ -195,19 +197,19 @@ func TestSilentConnectionsDoNotHoldTheStop(t *testing.T) {
 	}
 }
 
-func TestRequestsThatAreOnTheirWayAreAnswered(t *testing.T) {
+func TestRequestBeingReadIsHandledWhenTheListenerCloses(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		listener, stop, result := serve(t, func(http.ResponseWriter, *http.Request) {})
 		stop()
-		time.Sleep(testConfig.ShutdownDelay - lastRequests/4)
+		time.Sleep(testConfig.ShutdownDelay - idleGrace/4)
 		conn := listener.dial(t, get[:20])
-		time.Sleep(lastRequests / 2)
+		time.Sleep(idleGrace / 2)
 		if _, err := io.WriteString(conn, get[20:]); err != nil {
 			t.Fatal(err)
 		}
-		if got, want := status(t, conn), "200 OK"; got != want {
-			t.Errorf("a request that ends as the listener closes gets %q, want %q", got, want)
+		if got, want := readStatus(t, conn), "200 OK"; got != want {
+			t.Errorf("a request that is read while the listener closes gets %q, want %q", got, want)
 		}
 		_ = conn.Close()
 		if err := <-result; err != nil {
@@ -216,7 +218,7 @@ func TestRequestsThatAreOnTheirWayAreAnswered(t *testing.T) {
 	})
 }
 
-func TestHandlersThatHeedTheirContextsStillAnswer(t *testing.T) {
+func TestHandlerCanRespondAfterItsContextIsCancelled(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		listener, stop, result := serve(t, func(w http.ResponseWriter, r *http.Request) {
@@ -226,8 +228,8 @@ func TestHandlersThatHeedTheirContextsStillAnswer(t *testing.T) {
 		conn := listener.dial(t, get)
 		synctest.Wait()
 		stop()
-		if got, want := status(t, conn), "503 Service Unavailable"; got != want {
-			t.Errorf("a request that was cancelled gets %q, want %q", got, want)
+		if got, want := readStatus(t, conn), "503 Service Unavailable"; got != want {
+			t.Errorf("a cancelled request gets %q, want %q", got, want)
 		}
 		_ = conn.Close()
 		if err := <-result; err == nil {
@@ -250,33 +252,33 @@ func TestOnlyRequestsInFlightAreCounted(t *testing.T) {
 				}
 			}
 		})
-		again := listener.dial(t, get)
-		if got, want := status(t, again), "200 OK"; got != want {
+		halfSent := listener.dial(t, get)
+		if got, want := readStatus(t, halfSent), "200 OK"; got != want {
 			t.Fatalf("status %q, want %q", got, want)
 		}
-		if _, err := io.WriteString(again, get[:20]); err != nil { // half of a second request
+		if _, err := io.WriteString(halfSent, get[:20]); err != nil { // half of a second request
 			t.Fatal(err)
 		}
-		gone := listener.dial(t, get)
-		status(t, gone)
-		_ = gone.Close()
+		closed := listener.dial(t, get)
+		readStatus(t, closed)
+		_ = closed.Close()
 		listener.dial(t, "GET /hijack HTTP/1.1\r\nHost: test\r\n\r\n")
 		listener.dial(t, "GET /stuck HTTP/1.1\r\nHost: test\r\n\r\n")
 		synctest.Wait()
 		stop()
 		if err := <-result; err == nil || !strings.HasSuffix(err.Error(), ": 1") {
-			t.Errorf("Serve() = %v, want it to count 1", err)
+			t.Errorf("Serve() = %v, want it to count 1 request", err)
 		}
 		close(stuck)
 	})
 }
 
-func TestSilentConnectionsAreNotCountedAsCutOff(t *testing.T) {
+func TestIdleConnectionsAreNotCountedAsCutOff(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		impatient := testConfig
-		impatient.ShutdownTimeout = 0
-		listener, stop, result := serveWith(t, impatient, func(http.ResponseWriter, *http.Request) {})
+		cfg := testConfig
+		cfg.ShutdownTimeout = 0
+		listener, stop, result := serveWith(t, cfg, func(http.ResponseWriter, *http.Request) {})
 		listener.dial(t, "")
 		synctest.Wait()
 		stop()
@@ -290,6 +292,6 @@ func TestListenNamesTheVariable(t *testing.T) {
 	t.Parallel()
 	_, err := Listen("ADMIN_ADDR", "256.0.0.1:80", nil, testConfig, slog.Default())
 	if err == nil || !strings.HasPrefix(err.Error(), "ADMIN_ADDR: ") {
-		t.Errorf("Listen() = %v, want an error that begins with ADMIN_ADDR", err)
+		t.Errorf("Listen() = %v, want an error that starts with ADMIN_ADDR", err)
 	}
 }

@@ -9,8 +9,8 @@ import (
 	"{{ cookiecutter.module_path }}/internal/requestid"
 )
 
-// New returns a logger that writes a line of JSON, or of text, for each record to w. A record logged with the
-// context of a request carries that request's id.
+// New returns a logger that writes one line to w for each record, as JSON or text. If the record is logged with a
+// request's context, the line has the request's id.
 func New(w io.Writer, level slog.Level, format string) *slog.Logger {
 	options := &slog.HandlerOptions{Level: level}
 	if format == "text" {

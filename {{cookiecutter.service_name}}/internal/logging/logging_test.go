@@ -9,7 +9,7 @@ import (
 	"{{ cookiecutter.module_path }}/internal/requestid"
 )
 
-func TestEveryLineOfARequestHasItsID(t *testing.T) {
+func TestLinesOfARequestHaveItsID(t *testing.T) {
 	t.Parallel()
 	id := "abc"
 	ctx := context.WithValue(t.Context(), requestid.Key{}, &id)
@@ -18,11 +18,11 @@ func TestEveryLineOfARequestHasItsID(t *testing.T) {
 		logger := New(&out, slog.LevelInfo, format)
 		logger.With("component", "orders").WithGroup("").InfoContext(ctx, "in a request")
 		if !strings.Contains(out.String(), want) {
-			t.Errorf("%s line is %q, want it to have %q", format, out.String(), want)
+			t.Errorf("%s line is %q, want it to contain %q", format, out.String(), want)
 		}
 
 		out.Reset()
-		logger.Info("outside of one")
+		logger.Info("outside of a request")
 		if strings.Contains(out.String(), "request_id") {
 			t.Errorf("%s line is %q, want no request id", format, out.String())
 		}
@@ -32,13 +32,13 @@ func TestEveryLineOfARequestHasItsID(t *testing.T) {
 func TestLevelIsRespected(t *testing.T) {
 	t.Parallel()
 	var out strings.Builder
-	New(&out, slog.LevelWarn, "json").Info("unheard")
+	New(&out, slog.LevelWarn, "json").Info("below the level")
 	if out.Len() > 0 {
-		t.Errorf("logged below the level: %q", out.String())
+		t.Errorf("an info line is logged at level warn: %q", out.String())
 	}
 }
 
-func TestTextCannotForgeALine(t *testing.T) {
+func TestLogValuesCannotForgeALine(t *testing.T) {
 	t.Parallel()
 	for _, format := range []string{"json", "text"} {
 		var out strings.Builder

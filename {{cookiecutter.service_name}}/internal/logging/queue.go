@@ -10,24 +10,25 @@ import (
 )
 
 const (
-	maxPending = 1 << 20                // bytes of lines that wait for a slow reader of the log
-	gathering  = time.Millisecond       // how long a line waits for others, to be written together
-	lastLines  = 500 * time.Millisecond // how long the end of the process waits for a slow reader
+	maxPending    = 1 << 20                // bytes of lines that wait to be written
+	flushInterval = time.Millisecond       // how long lines are collected, to be written together
+	flushTimeout  = 500 * time.Millisecond // how long flush waits for a slow reader of the log
 )
 
-// queue is an io.Writer that never makes its callers wait: a request must not hang because nobody reads the log.
+// queue is an io.Writer that never blocks: a request must not hang because nobody reads the log.
 type queue struct {
 	mu      sync.Mutex
 	pending []byte
 
-	lost             atomic.Int64 // lines that did not fit or could not be written
-	wake, end, ended chan struct{}
+	lost             atomic.Int64 // number of lines that did not fit or could not be written
+	wake, stop, done chan struct{}
 }
 
-// Start returns a logger like that of [New] whose lines a goroutine writes to w, and a function that waits until they
-// are written, lastLines at most. Lines that nobody reads are dropped in the end, and a line says how many.
+// Start returns a logger like [New] does, but a goroutine writes the lines to w. It also returns a function to call at
+// the end. That waits until all lines are written, but not longer than flushTimeout. If too many lines are pending, new
+// lines are dropped, and a later line says how many.
 func Start(w io.Writer, level slog.Level, format string) (*slog.Logger, func()) {
-	q := &queue{wake: make(chan struct{}, 1), end: make(chan struct{}), ended: make(chan struct{})}
+	q := &queue{wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{})}
 	go q.writeTo(w, New(w, slog.LevelInfo, format))
 	return New(q, level, format), q.flush
 }
@@ -42,21 +43,21 @@ func (q *queue) Write(line []byte) (int, error) {
 	q.mu.Unlock()
 	select {
 	case q.wake <- struct{}{}:
-	default: // it will wake anyway
+	default: // writeTo wakes up anyway
 	}
 	return len(line), nil
 }
 
-// writeTo writes what waits until flush. Its own logger goes around the queue, which has no place for its line when full.
+// writeTo writes the pending lines until flush is called. Its logger writes to w directly: the queue may be full.
 func (q *queue) writeTo(w io.Writer, logger *slog.Logger) {
-	defer close(q.ended)
+	defer close(q.done)
 	var batch []byte
-	for ending := false; !ending; {
+	for stopping := false; !stopping; {
 		select {
 		case <-q.wake:
-			time.Sleep(gathering)
-		case <-q.end:
-			ending = true
+			time.Sleep(flushInterval)
+		case <-q.stop:
+			stopping = true
 		}
 		batch = q.take(batch[:0])
 		if n, err := w.Write(batch); err != nil {
@@ -67,7 +68,7 @@ func (q *queue) writeTo(w io.Writer, logger *slog.Logger) {
 	}
 }
 
-// take returns the lines that wait and leaves an empty buffer in their place.
+// take returns the pending lines and replaces them with an empty buffer.
 func (q *queue) take(empty []byte) []byte {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -76,11 +77,11 @@ func (q *queue) take(empty []byte) []byte {
 	return lines
 }
 
-// flush ends the writing when the lines that wait are written, or after lastLines.
+// flush stops writeTo and waits until the pending lines are written, but not longer than flushTimeout.
 func (q *queue) flush() {
-	close(q.end)
+	close(q.stop)
 	select {
-	case <-q.ended:
-	case <-time.After(lastLines):
+	case <-q.done:
+	case <-time.After(flushTimeout):
 	}
 }

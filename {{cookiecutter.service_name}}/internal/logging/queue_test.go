@@ -10,19 +10,19 @@ import (
 	"time"
 )
 
-// reader is what reads the log: it takes a write when it is told to, and then fails where it is broken.
-type reader struct {
-	take   chan struct{}
-	broken error
-	log    strings.Builder
+// blockingWriter blocks until unblock is closed. Then a Write fails if err is set.
+type blockingWriter struct {
+	unblock chan struct{}
+	err     error
+	log     strings.Builder
 }
 
-func (r *reader) Write(p []byte) (int, error) {
-	<-r.take
-	if r.broken != nil {
-		return 0, r.broken
+func (w *blockingWriter) Write(p []byte) (int, error) {
+	<-w.unblock
+	if w.err != nil {
+		return 0, w.err
 	}
-	return r.log.Write(p)
+	return w.log.Write(p)
 }
 
 func TestLinesAreWrittenInOrder(t *testing.T) {
@@ -33,7 +33,7 @@ func TestLinesAreWrittenInOrder(t *testing.T) {
 		for _, line := range []string{"one", "two", "three"} {
 			logger.Info(line)
 		}
-		time.Sleep(gathering)
+		time.Sleep(flushInterval)
 		synctest.Wait()
 		logger.Info("four")
 		flush()
@@ -48,65 +48,65 @@ func TestLinesAreWrittenInOrder(t *testing.T) {
 	})
 }
 
-func TestNobodyWaitsForAReaderThatHangs(t *testing.T) {
+func TestLoggingDoesNotBlock(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const lines = 2 * maxPending / len("time=2000-01-01T00:00:00.000Z level=INFO msg=line\n")
-		slow := &reader{take: make(chan struct{})}
+		slow := &blockingWriter{unblock: make(chan struct{})}
 		logger, flush := Start(slow, slog.LevelInfo, "text")
-		begin := time.Now()
+		start := time.Now()
 		for range lines {
 			logger.Info("line")
 		}
-		if got := time.Since(begin); got != 0 {
-			t.Errorf("logging took %s, want no time", got)
+		if got := time.Since(start); got != 0 {
+			t.Errorf("logging took %s, want 0s", got)
 		}
-		close(slow.take)
-		time.Sleep(gathering)
+		close(slow.unblock)
+		time.Sleep(flushInterval)
 		flush()
-		var read, lost int
+		var written, lost int
 		for line := range strings.Lines(slow.log.String()) {
 			if _, count, ok := strings.Cut(line, `msg="log lines lost" count=`); ok {
-				fmt.Sscan(count, &lost) //nolint:errcheck // the sum tells
+				fmt.Sscan(count, &lost) //nolint:errcheck // the sum below would be wrong
 			} else {
-				read++
+				written++
 			}
 		}
-		if lost == 0 || read+lost != lines {
-			t.Errorf("%d lines were read and %d said to be lost, want %d together", read, lost, lines)
+		if lost == 0 || written+lost != lines {
+			t.Errorf("%d lines are written and %d reported lost, want %d together", written, lost, lines)
 		}
 	})
 }
 
-func TestTheEndWaitsForSlowReadersButNotForLong(t *testing.T) {
+func TestFlushStopsWaitingAfterTheTimeout(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		hanging := &reader{take: make(chan struct{})}
-		logger, flush := Start(hanging, slog.LevelInfo, "text")
-		logger.Info("the end")
-		begin := time.Now()
+		blocked := &blockingWriter{unblock: make(chan struct{})}
+		logger, flush := Start(blocked, slog.LevelInfo, "text")
+		logger.Info("last line")
+		start := time.Now()
 		flush()
-		if got := time.Since(begin); got != lastLines {
-			t.Errorf("waited %s, want %s", got, lastLines)
+		if got := time.Since(start); got != flushTimeout {
+			t.Errorf("flush waited %s, want %s", got, flushTimeout)
 		}
-		close(hanging.take)
+		close(blocked.unblock)
 	})
 }
 
-func TestLinesThatCannotBeWrittenAreCounted(t *testing.T) {
+func TestLinesThatCannotBeWrittenAreCountedAsLost(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		full := &reader{take: make(chan struct{}), broken: errors.New("no space left on device")}
-		close(full.take)
+		full := &blockingWriter{unblock: make(chan struct{}), err: errors.New("no space left on device")}
+		close(full.unblock)
 		logger, flush := Start(full, slog.LevelInfo, "text")
 		for range 2 {
 			logger.Info("lost")
-			time.Sleep(gathering)
+			time.Sleep(flushInterval)
 			synctest.Wait()
 		}
-		full.broken = nil
+		full.err = nil
 		logger.Info("there is space again")
-		time.Sleep(2 * gathering)
+		time.Sleep(2 * flushInterval)
 		synctest.Wait()
 		flush()
 		if want := "msg=\"log lines lost\" count=2\n"; !strings.HasSuffix(full.log.String(), want) {

@@ -1,4 +1,4 @@
-// Package middleware is what every request passes before it reaches a route.
+// Package middleware has the code that every request passes before it reaches a route.
 package middleware
 
 import (
@@ -10,7 +10,7 @@ import (
 	"{{ cookiecutter.module_path }}/internal/problem"
 )
 
-// Chain wraps handler so that a request passes the middlewares in the order they are written.
+// Chain wraps handler. A request passes the middlewares in the order of the arguments.
 func Chain(handler http.Handler, middlewares ...func(http.Handler) http.Handler) http.Handler {
 	for _, wrap := range slices.Backward(middlewares) {
 		handler = wrap(handler)
@@ -18,8 +18,8 @@ func Chain(handler http.Handler, middlewares ...func(http.Handler) http.Handler)
 	return handler
 }
 
-// LimitInFlight refuses requests with 503 while limit of them are being served. Probes always pass: a platform that
-// cannot ask a busy service would take it for a dead one.
+// LimitInFlight rejects requests with 503 while limit requests are in flight. Probes always pass, because a platform
+// restarts a service that does not respond to them.
 func LimitInFlight(limit int) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		var inFlight atomic.Int64
@@ -40,21 +40,21 @@ func LimitInFlight(limit int) func(http.Handler) http.Handler {
 	}
 }
 
-// RefuseOtherTargets refuses with 400 what is meant for a proxy or a whole server and not for a path. A mux would answer
-// it in plain text.
+// RefuseOtherTargets rejects requests for a proxy (CONNECT) or a whole server (*) with 400. The mux would respond in
+// plain text.
 func RefuseOtherTargets(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodConnect || r.RequestURI == "*" {
-			w.Header().Set("Connection", "close") // who knows what follows
-			problem.Write(w, r, http.StatusBadRequest, "The target of the request has to be a path.")
+			w.Header().Set("Connection", "close") // the next bytes may not be a request
+			problem.Write(w, r, http.StatusBadRequest, "The target of the request must be a path.")
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
 }
 
-// RefuseCrossOrigin refuses with 403 what a page of another site makes a browser send. Clients that are not browsers
-// are not affected: https://pkg.go.dev/net/http#CrossOriginProtection.
+// RefuseCrossOrigin rejects a browser's cross-origin requests with 403, except GET, HEAD and OPTIONS. Other clients are
+// not affected. See https://pkg.go.dev/net/http#CrossOriginProtection.
 func RefuseCrossOrigin() func(http.Handler) http.Handler {
 	protection := http.NewCrossOriginProtection()
 	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -63,8 +63,8 @@ func RefuseCrossOrigin() func(http.Handler) http.Handler {
 	return protection.Handler
 }
 
-// LimitBody refuses bodies of more than limit bytes with 413: at once where the client tells the size, else when
-// the handler has read that much (see [http.MaxBytesError]).
+// LimitBody rejects a body of more than limit bytes. If the Content-Length is larger, it responds with 413 at once.
+// Otherwise the handler gets an [http.MaxBytesError] when it reads past the limit.
 func LimitBody(limit int) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -73,11 +73,11 @@ func LimitBody(limit int) func(http.Handler) http.Handler {
 				return
 			}
 			if r.ContentLength != 0 {
-				server := w // what http.Server made: only through it can MaxBytesReader close the connection
+				serverWriter := w // MaxBytesReader needs http.Server's own writer to close the connection
 				if e, ok := w.(*exchange); ok {
-					server = e.ResponseWriter
+					serverWriter = e.ResponseWriter
 				}
-				r.Body = http.MaxBytesReader(server, r.Body, int64(limit))
+				r.Body = http.MaxBytesReader(serverWriter, r.Body, int64(limit))
 			}
 			next.ServeHTTP(w, r)
 		})

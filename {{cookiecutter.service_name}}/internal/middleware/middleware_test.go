@@ -15,7 +15,7 @@ var ok = []byte("ok")
 
 func respondOK(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(ok) }
 
-func TestChainRunsInWrittenOrder(t *testing.T) {
+func TestChainKeepsTheOrder(t *testing.T) {
 	t.Parallel()
 	var trace strings.Builder
 	named := func(name string) func(http.Handler) http.Handler {
@@ -55,32 +55,32 @@ func TestLimitInFlight(t *testing.T) {
 	select {
 	case <-entered:
 	case <-done:
-		t.Fatal("refused below the limit")
+		t.Fatal("a request below the limit is rejected")
 	}
 
 	if got := get("/"); got.Code != http.StatusServiceUnavailable || got.Header().Get("Retry-After") == "" {
-		t.Errorf("over the limit: %d with Retry-After %q, want 503 with one", got.Code, got.Header().Get("Retry-After"))
+		t.Errorf("over the limit: status %d, headers %v, want 503 with Retry-After", got.Code, got.Header())
 	}
 	for _, path := range []string{"/livez", "/readyz"} {
 		if got := get(path); got.Code != http.StatusOK {
-			t.Errorf("%s over the limit: %d, want 200", path, got.Code)
+			t.Errorf("%s over the limit: status %d, want 200", path, got.Code)
 		}
 	}
 	close(leave)
 	<-done
 	if got := get("/"); got.Code != http.StatusOK {
-		t.Errorf("under the limit again: %d, want 200", got.Code)
+		t.Errorf("below the limit again: status %d, want 200", got.Code)
 	}
 }
 
-func TestPanicReleasesItsPlace(t *testing.T) {
+func TestRequestThatPanicsIsNoLongerInFlight(t *testing.T) {
 	t.Parallel()
 	handler := LimitInFlight(1)(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("boom") }))
 	for range 2 {
 		func() {
 			defer func() {
 				if recover() == nil {
-					t.Error("the handler was not reached")
+					t.Error("the request did not reach the handler")
 				}
 			}()
 			handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
@@ -104,7 +104,7 @@ func TestRefuseOtherTargets(t *testing.T) {
 		recorder := httptest.NewRecorder()
 		handler.ServeHTTP(recorder, r)
 		if recorder.Code != want {
-			t.Errorf("%s gets %d, want %d", target, recorder.Code, want)
+			t.Errorf("%s: status %d, want %d", target, recorder.Code, want)
 		}
 	}
 }
@@ -141,7 +141,7 @@ func TestLimitBody(t *testing.T) {
 	t.Parallel()
 	handler := LimitBody(4)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, err := io.ReadAll(r.Body); err != nil {
-			w.WriteHeader(http.StatusTeapot) // a handler sees the limit as an error
+			w.WriteHeader(http.StatusTeapot) // the handler gets an error at the limit
 		}
 	}))
 	tests := []struct {
@@ -150,8 +150,8 @@ func TestLimitBody(t *testing.T) {
 		want int
 	}{
 		{"at the limit", strings.NewReader("1234"), http.StatusOK},
-		{"announced over the limit", strings.NewReader("12345"), http.StatusRequestEntityTooLarge},
-		{"over the limit without a length", io.MultiReader(strings.NewReader("12345")), http.StatusTeapot},
+		{"Content-Length over the limit", strings.NewReader("12345"), http.StatusRequestEntityTooLarge},
+		{"over the limit without Content-Length", io.MultiReader(strings.NewReader("12345")), http.StatusTeapot},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -174,7 +174,7 @@ func BenchmarkChain(b *testing.B) {
 		LimitInFlight(1024),
 		RefuseCrossOrigin(),
 		LimitBody(1<<20),
-		NoteRoute,
+		RecordRoute,
 	)
 	r := httptest.NewRequest("GET", "/", nil)
 	w := discard{}
@@ -184,7 +184,7 @@ func BenchmarkChain(b *testing.B) {
 	}
 }
 
-// discard is an answer that nobody reads, so that a benchmark counts the middlewares alone.
+// discard is a ResponseWriter that does nothing, so that the benchmark measures the middlewares alone.
 type discard http.Header
 
 func (d discard) Header() http.Header         { return http.Header(d) }

@@ -15,8 +15,8 @@ import (
 	"{{ cookiecutter.module_path }}/internal/requestid"
 )
 
-// Observe gives each request an id, logs a line when it was answered, and answers for a handler that panics. While
-// the service drains, it asks clients to close their connections.
+// Observe gives each request an id and logs one line after the response. If the handler panics, Observe responds with
+// 500. While the service drains, it asks clients to close their connections.
 func Observe(logger *slog.Logger, draining func() bool) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -37,26 +37,26 @@ func Observe(logger *slog.Logger, draining func() bool) func(http.Handler) http.
 
 var nosniff = []string{"nosniff"}
 
-// exchange is a request under observation: the writer of its answer and its context in one, since every part of it
-// that stands apart would be an allocation more on each request.
+// exchange is one request with its response. It is both the response writer and the context, because two separate
+// objects would cost each request another allocation.
 type exchange struct {
 	http.ResponseWriter
 	context.Context //nolint:containedctx // see above
 
-	id       [1]string // as the value of a header
+	id       [1]string // an array, so that the header's value can be a slice of it
 	start    time.Time
 	draining func() bool
 	route    string
-	status   int // 0 until the header is sent
+	status   int // 0 until the response starts
 	hijacked net.Conn
-	bytes    int64
-	line     [6]slog.Attr
+	bytes    int64 // of the body
+	attrs    [6]slog.Attr
 }
 
-// exchangeKey is where the context of a request holds its exchange.
+// exchangeKey is the context key of a request's exchange.
 type exchangeKey struct{}
 
-// Value is how [requestid.From] finds the id, and NoteRoute the exchange.
+// Value returns the id to [requestid.From], and the exchange to RecordRoute.
 func (e *exchange) Value(key any) any {
 	switch key {
 	case requestid.Key{}:
@@ -67,9 +67,9 @@ func (e *exchange) Value(key any) any {
 	return e.Context.Value(key)
 }
 
-// NoteRoute tells Observe which pattern of a mux took the request. It stands right before the mux: only there is the
-// request at hand that the mux writes its pattern into, whatever copies of it other middlewares made.
-func NoteRoute(mux http.Handler) http.Handler {
+// RecordRoute records the pattern that the mux matched, for Observe's log line. It must be the last middleware: the mux
+// writes the pattern into the request it gets, and middlewares in between could pass on a copy.
+func RecordRoute(mux http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if e, ok := r.Context().Value(exchangeKey{}).(*exchange); ok {
 			defer func() { e.route = r.Pattern }()
@@ -78,16 +78,16 @@ func NoteRoute(mux http.Handler) http.Handler {
 	})
 }
 
-// setHeaders sets what every answer has. It goes around Header.Set, which would allocate.
+// setHeaders sets the headers of every response. It assigns them directly, because Header.Set allocates.
 func (e *exchange) setHeaders(r *http.Request) {
 	e.Header()[requestid.Header] = e.id[:]
 	e.Header()["X-Content-Type-Options"] = nosniff
-	if !r.ProtoAtLeast(1, 1) { // whose Transfer-Encoding http.Server ignores: what follows may be its body
+	if !r.ProtoAtLeast(1, 1) { // http.Server ignores its Transfer-Encoding: the next bytes may be a body
 		e.Header().Set("Connection", "close")
 	}
 }
 
-// WriteHeader notes the status. It comes with every answer, if only from end.
+// WriteHeader records the status. If the handler does not call it, Write, FlushError or end does.
 func (e *exchange) WriteHeader(status int) {
 	final := status >= http.StatusOK && status <= 999 || status == http.StatusSwitchingProtocols
 	if e.status == 0 && final {
@@ -106,11 +106,11 @@ func (e *exchange) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// Flush is for those who look for an [http.Flusher]. This and the next two are not left to Unwrap because they send
-// what WriteHeader should have seen.
+// Flush implements [http.Flusher]. Unwrap is not enough for Flush, FlushError and Hijack: they start the response, so
+// they must record the status.
 func (e *exchange) Flush() { _ = e.FlushError() }
 
-// FlushError is for [http.ResponseController].
+// FlushError is called by [http.ResponseController].
 func (e *exchange) FlushError() error {
 	e.implicitOK()
 	return http.NewResponseController(e.ResponseWriter).Flush()
@@ -124,7 +124,7 @@ func (e *exchange) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return conn, buffered, err
 }
 
-// Unwrap is for [http.ResponseController].
+// Unwrap is called by [http.ResponseController].
 func (e *exchange) Unwrap() http.ResponseWriter { return e.ResponseWriter }
 
 func (e *exchange) implicitOK() {
@@ -133,14 +133,14 @@ func (e *exchange) implicitOK() {
 	}
 }
 
-// end is deferred around the handler. A panic becomes a 500, or, where the answer had begun, a connection that is
-// cut: the client must not take half of an answer for the whole.
+// end runs when the handler returns or panics. After a panic it responds with 500. If the response has started, it
+// closes the connection instead: the client must not take half a response for a whole one.
 func (e *exchange) end(r *http.Request, logger *slog.Logger) {
-	failure := recover()
-	aborted := failure == any(http.ErrAbortHandler)
-	cut := failure != nil && (aborted || e.status != 0)
-	if failure != nil && !aborted {
-		logger.ErrorContext(e, "panic", "value", fmt.Sprint(failure), "stack", string(debug.Stack()))
+	panicValue := recover()
+	aborted := panicValue == any(http.ErrAbortHandler)
+	cut := panicValue != nil && (aborted || e.status != 0)
+	if panicValue != nil && !aborted {
+		logger.ErrorContext(e, "panic", "value", fmt.Sprint(panicValue), "stack", string(debug.Stack()))
 	}
 	switch {
 	case cut:
@@ -149,7 +149,7 @@ func (e *exchange) end(r *http.Request, logger *slog.Logger) {
 		}
 		e.log(r, logger, "request cut off")
 		panic(http.ErrAbortHandler)
-	case failure != nil:
+	case panicValue != nil:
 		clear(e.Header())
 		e.setHeaders(r)
 		problem.Write(e, r, http.StatusInternalServerError, "The service failed. Its log has the request's id.")
@@ -159,8 +159,8 @@ func (e *exchange) end(r *http.Request, logger *slog.Logger) {
 	e.log(r, logger, "request")
 }
 
-// log writes the line of the request. The attributes are an unnamed group in the exchange and the record has no
-// source line: slog would allocate for more than five, and look up the caller for nothing.
+// log writes the request's log line. A record allocates for more than five attributes, so they are one unnamed group.
+// The record is built by hand, because a logger would look up the caller.
 func (e *exchange) log(r *http.Request, logger *slog.Logger, message string) {
 	level := slog.LevelInfo
 	if health.IsProbe(r) {
@@ -170,7 +170,7 @@ func (e *exchange) log(r *http.Request, logger *slog.Logger, message string) {
 		return
 	}
 	duration := time.Since(e.start)
-	e.line = [...]slog.Attr{
+	e.attrs = [...]slog.Attr{
 		slog.String("method", r.Method),
 		slog.String("route", e.route),
 		slog.Int("status", e.status),
@@ -179,6 +179,6 @@ func (e *exchange) log(r *http.Request, logger *slog.Logger, message string) {
 		slog.String("client", r.RemoteAddr),
 	}
 	record := slog.NewRecord(e.start.Add(duration), level, message, 0)
-	record.AddAttrs(slog.Attr{Value: slog.GroupValue(e.line[:]...)})
+	record.AddAttrs(slog.Attr{Value: slog.GroupValue(e.attrs[:]...)})
 	_ = logger.Handler().Handle(e, record)
 }

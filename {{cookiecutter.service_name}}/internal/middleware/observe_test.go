@@ -15,9 +15,11 @@ import (
 	"{{ cookiecutter.module_path }}/internal/logging"
 )
 
-// observe sends a request to a server whose handler is observed. It returns the answer, nil where the connection
-// was cut, and the lines that were logged by then.
-func observe(t *testing.T, draining bool, handler http.HandlerFunc, r *http.Request) (*http.Response, []map[string]any) {
+// observe sends a request to a server whose handler is wrapped by Observe. It returns the response and the log lines.
+// The response is nil if the connection was closed before its end.
+func observe(
+	t *testing.T, draining bool, handler http.HandlerFunc, r *http.Request,
+) (*http.Response, []map[string]any) {
 	t.Helper()
 	var log strings.Builder
 	observed := Observe(logging.New(&log, -4, "json"), func() bool { return draining })(handler)
@@ -29,26 +31,26 @@ func observe(t *testing.T, draining bool, handler http.HandlerFunc, r *http.Requ
 	r.RequestURI = ""
 	r.URL.Scheme, r.URL.Host = "http", server.Listener.Addr().String()
 
-	answer, err := http.DefaultClient.Do(r)
+	response, err := http.DefaultClient.Do(r)
 	if err == nil {
-		_, err = io.ReadAll(answer.Body)
-		_ = answer.Body.Close()
+		_, err = io.ReadAll(response.Body)
+		_ = response.Body.Close()
 	}
 	<-logged
 	server.Close()
 	if err != nil {
-		answer = nil
+		response = nil
 	}
 
 	var lines []map[string]any
 	for text := range strings.Lines(log.String()) {
 		var line map[string]any
 		if err := json.Unmarshal([]byte(text), &line); err != nil {
-			t.Errorf("log line %q: %v", text, err)
+			t.Errorf("log line %q is not JSON: %v", text, err)
 		}
 		lines = append(lines, line)
 	}
-	return answer, lines
+	return response, lines
 }
 
 func TestRequestIsLoggedInOneLine(t *testing.T) {
@@ -57,19 +59,19 @@ func TestRequestIsLoggedInOneLine(t *testing.T) {
 	mux.HandleFunc("GET /orders/{id}", respondOK)
 	r := httptest.NewRequest("GET", "/orders/7?token=secret", nil)
 	r.Header.Set("X-Request-ID", "abc")
-	copied := func(w http.ResponseWriter, r *http.Request) {
-		NoteRoute(mux).ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), t, "as other middlewares do")))
+	withCopiedRequest := func(w http.ResponseWriter, r *http.Request) {
+		RecordRoute(mux).ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), t, "any value")))
 	}
-	answer, lines := observe(t, false, copied, r)
+	response, lines := observe(t, false, withCopiedRequest, r)
 
-	if got := answer.Header.Get("X-Request-ID"); got != "abc" {
-		t.Errorf("X-Request-ID = %q, want it echoed", got)
+	if got := response.Header.Get("X-Request-ID"); got != "abc" {
+		t.Errorf("X-Request-ID = %q, want abc", got)
 	}
-	if got := answer.Header.Get("X-Content-Type-Options"); got != "nosniff" {
+	if got := response.Header.Get("X-Content-Type-Options"); got != "nosniff" {
 		t.Errorf("X-Content-Type-Options = %q, want nosniff", got)
 	}
 	if len(lines) != 1 {
-		t.Fatalf("%d lines, want 1: %v", len(lines), lines)
+		t.Fatalf("%d log lines, want 1: %v", len(lines), lines)
 	}
 	want := map[string]any{
 		"level": "INFO", "msg": "request", "method": "GET", "route": "GET /orders/{id}",
@@ -82,7 +84,7 @@ func TestRequestIsLoggedInOneLine(t *testing.T) {
 	}
 	for _, name := range []string{"duration", "client", "time"} {
 		if lines[0][name] == nil {
-			t.Errorf("the line has no %s: %v", name, lines[0])
+			t.Errorf("the log line has no %s: %v", name, lines[0])
 		}
 	}
 }
@@ -95,7 +97,7 @@ func TestProbesAreLoggedAtDebug(t *testing.T) {
 	}
 }
 
-func TestAnswersCloseTheirConnectionsWhileDraining(t *testing.T) {
+func TestConnectionsCloseWhileDraining(t *testing.T) {
 	t.Parallel()
 	handlers := map[string]http.HandlerFunc{
 		"writes":  respondOK,
@@ -105,37 +107,37 @@ func TestAnswersCloseTheirConnectionsWhileDraining(t *testing.T) {
 	for name, handler := range handlers {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if answer, _ := observe(t, true, handler, httptest.NewRequest("GET", "/", nil)); !answer.Close {
+			if response, _ := observe(t, true, handler, httptest.NewRequest("GET", "/", nil)); !response.Close {
 				t.Error("the connection stays open, want Connection: close")
 			}
-			if answer, _ := observe(t, false, handler, httptest.NewRequest("GET", "/", nil)); answer.Close {
-				t.Error("the connection closes without a drain")
+			if response, _ := observe(t, false, handler, httptest.NewRequest("GET", "/", nil)); response.Close {
+				t.Error("the connection closes, but the service does not drain")
 			}
 		})
 	}
 }
 
-func TestPanicIsAnsweredWith500(t *testing.T) {
+func TestPanicResultsIn500(t *testing.T) {
 	t.Parallel()
-	answer, lines := observe(t, false, func(http.ResponseWriter, *http.Request) { panic("boom") },
+	response, lines := observe(t, false, func(http.ResponseWriter, *http.Request) { panic("boom") },
 		httptest.NewRequest("GET", "/", nil))
-	if answer == nil || answer.StatusCode != http.StatusInternalServerError {
-		t.Fatalf("answer %v, want 500", answer)
+	if response == nil || response.StatusCode != http.StatusInternalServerError {
+		t.Fatalf("response %v, want 500", response)
 	}
 	if len(lines) != 2 || lines[0]["value"] != "boom" || !strings.Contains(lines[0]["stack"].(string), "observe_test.go") {
-		t.Errorf("lines %v, want the panic with its stack, then the request", lines)
+		t.Errorf("log lines %v, want the panic with its stack, then the request", lines)
 	}
-	if id := answer.Header.Get("X-Request-ID"); lines[0]["request_id"] != id || lines[1]["request_id"] != id {
-		t.Errorf("lines %v, want both with request_id %s", lines, id)
+	if id := response.Header.Get("X-Request-ID"); lines[0]["request_id"] != id || lines[1]["request_id"] != id {
+		t.Errorf("log lines %v, want both with request_id %s", lines, id)
 	}
 }
 
-func TestAnswerThatHadBegunIsCut(t *testing.T) {
+func TestPanicAfterTheResponseStartedClosesTheConnection(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name    string
 		handler http.HandlerFunc
-		panics  int // logged
+		panics  int // in the log
 	}{
 		{"panic after a write", func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = io.WriteString(w, "half")
@@ -145,7 +147,7 @@ func TestAnswerThatHadBegunIsCut(t *testing.T) {
 			_ = http.NewResponseController(w).Flush()
 			panic("boom")
 		}, 1},
-		{"panic after an old flush", func(w http.ResponseWriter, _ *http.Request) {
+		{"panic after http.Flusher", func(w http.ResponseWriter, _ *http.Request) {
 			w.(http.Flusher).Flush()
 			panic("boom")
 		}, 1},
@@ -154,18 +156,18 @@ func TestAnswerThatHadBegunIsCut(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			answer, lines := observe(t, false, test.handler, httptest.NewRequest("GET", "/", nil))
-			if answer != nil {
-				t.Errorf("the client got a whole answer: %s", answer.Status)
+			response, lines := observe(t, false, test.handler, httptest.NewRequest("GET", "/", nil))
+			if response != nil {
+				t.Errorf("the client gets a complete response: %s", response.Status)
 			}
 			if got, want := len(lines), test.panics+1; got != want {
-				t.Errorf("%d lines, want %d: %v", got, want, lines)
+				t.Errorf("%d log lines, want %d: %v", got, want, lines)
 			}
 		})
 	}
 }
 
-func TestContextOfTheConnectionIsKept(t *testing.T) {
+func TestContextOfTheRequestIsKept(t *testing.T) {
 	t.Parallel()
 	type key struct{}
 	cause := errors.New("stopping")
@@ -173,45 +175,45 @@ func TestContextOfTheConnectionIsKept(t *testing.T) {
 	handler := Observe(logging.New(io.Discard, 0, "json"), func() bool { return false })(
 		http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			if got := r.Context().Value(key{}); got != "kept" {
-				t.Errorf("value %v, want kept", got)
+				t.Errorf("context value %v, want kept", got)
 			}
 			cancel(cause)
 			if got := context.Cause(r.Context()); !errors.Is(got, cause) {
-				t.Errorf("cause %v, want %v", got, cause)
+				t.Errorf("context cause %v, want %v", got, cause)
 			}
 		}))
 	handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil).WithContext(ctx))
 }
 
-func TestInformationalStatusIsNotTheAnswer(t *testing.T) {
+func TestFinalStatusIsLoggedAfterAnInformationalOne(t *testing.T) {
 	t.Parallel()
-	answer, lines := observe(t, true, func(w http.ResponseWriter, _ *http.Request) {
+	response, lines := observe(t, true, func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusEarlyHints)
 		w.WriteHeader(http.StatusAccepted)
 	}, httptest.NewRequest("GET", "/", nil))
 	if got, want := lines[0]["status"], any(202.0); got != want {
 		t.Errorf("status %v, want %v", got, want)
 	}
-	if !answer.Close {
+	if !response.Close {
 		t.Error("the connection stays open, want Connection: close")
 	}
 }
 
 func TestDurationIsInNanoseconds(t *testing.T) {
 	t.Parallel()
-	const least = 2 * time.Millisecond
-	_, lines := observe(t, false, func(http.ResponseWriter, *http.Request) { <-time.After(least) },
+	const minimum = 2 * time.Millisecond
+	_, lines := observe(t, false, func(http.ResponseWriter, *http.Request) { <-time.After(minimum) },
 		httptest.NewRequest("GET", "/", nil))
-	if got := lines[0]["duration"].(float64); got < float64(least) {
-		t.Errorf("duration %v, want at least %d", got, least)
+	if got := lines[0]["duration"].(float64); got < float64(minimum) {
+		t.Errorf("duration %v, want at least %d", got, minimum)
 	}
 }
 
-func TestWriterKeepsItsOtherAbilities(t *testing.T) {
+func TestResponseWriterKeepsItsInterfaces(t *testing.T) {
 	t.Parallel()
 	observe(t, false, func(w http.ResponseWriter, _ *http.Request) {
 		if _, ok := w.(http.Flusher); !ok {
-			t.Error("the writer is no http.Flusher")
+			t.Error("the writer is not an http.Flusher")
 		}
 		if err := http.NewResponseController(w).SetReadDeadline(time.Time{}); err != nil {
 			t.Errorf("SetReadDeadline() = %v", err)
@@ -219,7 +221,7 @@ func TestWriterKeepsItsOtherAbilities(t *testing.T) {
 	}, httptest.NewRequest("GET", "/", nil))
 }
 
-func TestHTTP10GetsOneAnswerAConnection(t *testing.T) {
+func TestHTTP10ConnectionsCloseAfterOneResponse(t *testing.T) {
 	t.Parallel()
 	handlers := []http.HandlerFunc{respondOK, func(http.ResponseWriter, *http.Request) { panic("boom") }}
 	for minor, want := range map[int]string{0: "close", 1: ""} {
@@ -235,7 +237,7 @@ func TestHTTP10GetsOneAnswerAConnection(t *testing.T) {
 	}
 }
 
-func TestAnUpgradeWhileDrainingStaysOne(t *testing.T) {
+func TestUpgradeWhileDrainingKeepsItsConnectionHeader(t *testing.T) {
 	t.Parallel()
 	recorder := httptest.NewRecorder()
 	Observe(slog.New(slog.DiscardHandler), func() bool { return true })(
@@ -249,7 +251,7 @@ func TestAnUpgradeWhileDrainingStaysOne(t *testing.T) {
 	}
 }
 
-func TestHijackedConnectionIsLoggedAsSwitched(t *testing.T) {
+func TestHijackedConnectionIsLoggedWith101(t *testing.T) {
 	t.Parallel()
 	_, lines := observe(t, false, func(w http.ResponseWriter, _ *http.Request) {
 		conn, _, err := http.NewResponseController(w).Hijack()

@@ -11,7 +11,7 @@ import (
 	"{{ cookiecutter.module_path }}/internal/requestid"
 )
 
-// details is the body of a problem. Its type is always "about:blank": the status says what kind it is.
+// details is the body of a problem. Type is always "about:blank": the status says what kind of problem it is.
 type details struct {
 	Type      string  `json:"type"`
 	Title     string  `json:"title"`
@@ -21,27 +21,27 @@ type details struct {
 	Errors    []Field `json:"errors,omitempty"`
 }
 
-// Field is one bad value in a body: where it is, as a JSON pointer ("#/name"), and what is wrong with it.
+// Field describes one bad value in a body: its JSON pointer, such as "#/name", and what is wrong with it.
 type Field struct {
 	Pointer string `json:"pointer"`
 	Detail  string `json:"detail"`
 }
 
-// plannedForTheBody are the headers that a handler may have set for the body that a problem replaces.
-var plannedForTheBody = []string{
+// bodyHeaders describe a body. If a handler has set them, they are wrong for the problem that replaces its body.
+var bodyHeaders = []string{
 	"Cache-Control", "Content-Disposition", "Content-Encoding", "Content-Length", "Content-Range", "ETag", "Expires",
 	"Last-Modified",
 }
 
-// Write answers r with a problem. The detail is for the client: it helps to mend the request and never shows what
-// went wrong inside the service; that belongs in the log.
+// Write responds with a problem. The detail tells the client how to correct the request. It never shows what went wrong
+// inside the service: that belongs in the log.
 func Write(w http.ResponseWriter, r *http.Request, status int, detail string, fields ...Field) {
 	problem := details{"about:blank", http.StatusText(status), status, detail, requestid.From(r.Context()), fields}
 	body, err := json.Marshal(problem, jsontext.AllowInvalidUTF8(true))
 	if err != nil {
 		panic(err) // a struct of strings and integers always marshals
 	}
-	for _, name := range plannedForTheBody {
+	for _, name := range bodyHeaders {
 		w.Header().Del(name)
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -49,8 +49,8 @@ func Write(w http.ResponseWriter, r *http.Request, status int, detail string, fi
 	_, _ = w.Write(body)
 }
 
-// Refuse answers r with a problem before its body was read. Where there is one, that closes the connection: http.Server
-// would otherwise wait for the body before it sends the answer, and a slow client could make it wait for long.
+// Refuse responds with a problem before the body is read. If there is a body, Refuse closes the connection. Otherwise
+// http.Server would read the body before it sends the response, and wait long for a slow client.
 func Refuse(w http.ResponseWriter, r *http.Request, status int, detail string) {
 	if r.ContentLength != 0 {
 		w.Header().Set("Connection", "close")
@@ -58,13 +58,13 @@ func Refuse(w http.ResponseWriter, r *http.Request, status int, detail string) {
 	Write(w, r, status, detail)
 }
 
-// BodyTooLarge answers r with 413.
+// BodyTooLarge responds with 413.
 func BodyTooLarge(w http.ResponseWriter, r *http.Request, limit int64) {
 	Refuse(w, r, http.StatusRequestEntityTooLarge, fmt.Sprintf("The body is larger than %d bytes.", limit))
 }
 
-// Unmatched answers what no route took: 405 with Allow where one would take the path with another method, else 404.
-// The mux would do the same by itself, but in plain text.
+// Unmatched handles requests that match no route. If the path has other methods, it responds with 405 and Allow,
+// otherwise with 404. The mux does the same, but in plain text.
 func Unmatched(mux *http.ServeMux) http.HandlerFunc {
 	methods := []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"}
 	return func(w http.ResponseWriter, r *http.Request) {

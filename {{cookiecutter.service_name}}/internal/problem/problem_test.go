@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-func TestWriteReplacesWhatTheHandlerHadPlanned(t *testing.T) {
+func TestWriteRemovesHeadersOfTheReplacedBody(t *testing.T) {
 	t.Parallel()
 	recorder := httptest.NewRecorder()
 	recorder.Header().Set("Content-Length", "9000")
@@ -15,14 +15,15 @@ func TestWriteReplacesWhatTheHandlerHadPlanned(t *testing.T) {
 	recorder.Header().Set("ETag", `"1"`)
 	recorder.Header().Set("Content-Type", "image/png")
 
-	Write(recorder, httptest.NewRequest("GET", "/", nil), http.StatusTeapot, "Short and \xff stout.", Field{"#/spout", "missing"})
+	r := httptest.NewRequest("GET", "/", nil)
+	Write(recorder, r, http.StatusTeapot, "Short and \xff stout.", Field{"#/spout", "missing"})
 
-	answer := recorder.Result()
-	if got, want := answer.Header.Get("Content-Type"), "application/problem+json"; got != want {
+	response := recorder.Result()
+	if got, want := response.Header.Get("Content-Type"), "application/problem+json"; got != want {
 		t.Errorf("Content-Type = %q, want %q", got, want)
 	}
 	for _, name := range []string{"Content-Length", "Content-Encoding", "ETag"} {
-		if got := answer.Header.Get(name); got != "" {
+		if got := response.Header.Get(name); got != "" {
 			t.Errorf("%s = %q, want none", name, got)
 		}
 	}
@@ -33,7 +34,7 @@ func TestWriteReplacesWhatTheHandlerHadPlanned(t *testing.T) {
 	}
 }
 
-func TestEveryMethodCanBeAllowed(t *testing.T) {
+func TestUnmatchedAllowsTheMethodsOfThePath(t *testing.T) {
 	t.Parallel()
 	mux := http.NewServeMux()
 	for _, method := range []string{"PUT", "PATCH", "DELETE"} {
@@ -47,13 +48,13 @@ func TestEveryMethodCanBeAllowed(t *testing.T) {
 	}
 }
 
-func TestRefuseClosesTheConnectionWhereABodyIsOnItsWay(t *testing.T) {
+func TestRefuseClosesTheConnectionIfThereIsABody(t *testing.T) {
 	t.Parallel()
 	for body, want := range map[string]string{"": "", "x": "close"} {
 		recorder := httptest.NewRecorder()
 		Refuse(recorder, httptest.NewRequest("POST", "/", strings.NewReader(body)), http.StatusNotFound, "Not here.")
 		if got := recorder.Header().Get("Connection"); got != want || recorder.Code != http.StatusNotFound {
-			t.Errorf("a body of %q: status %d, Connection = %q, want 404 and %q", body, recorder.Code, got, want)
+			t.Errorf("body %q: status %d, Connection = %q, want 404 and %q", body, recorder.Code, got, want)
 		}
 	}
 }

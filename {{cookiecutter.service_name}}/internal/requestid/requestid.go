@@ -1,4 +1,4 @@
-// Package requestid names requests, so that an answer and its log lines can be found by each other.
+// Package requestid gives each request an id, which is in its response and in its log lines.
 package requestid
 
 import (
@@ -9,15 +9,15 @@ import (
 	"strings"
 )
 
-// Header carries the id: in from a proxy that already gave one, out on every answer.
+// Header is the name of the header with the id. A client or proxy may send it, and every response has it.
 const Header = "X-Request-Id"
 
-const characters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
+const allowedCharacters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
 
-// Key is where a request's context holds its id, as a *string.
+// Key is the context key of a request's id, a *string.
 type Key struct{}
 
-// From returns the id of the request that ctx belongs to, or "" outside of a request.
+// From returns the id of the request that ctx belongs to, or "" if ctx belongs to none.
 func From(ctx context.Context) string {
 	if id, ok := ctx.Value(Key{}).(*string); ok {
 		return *id
@@ -25,15 +25,15 @@ func From(ctx context.Context) string {
 	return ""
 }
 
-// Choose returns the client's id if it is harmless in a log and a header, and a new one otherwise.
+// Choose returns the id that the client sent if it is safe in logs and headers, otherwise a new one.
 func Choose(sent string) string {
-	if sent == "" || len(sent) > 128 || strings.Trim(sent, characters) != "" {
+	if sent == "" || len(sent) > 128 || strings.Trim(sent, allowedCharacters) != "" {
 		return generate()
 	}
 	return sent
 }
 
-// generate returns 128 random bits in hex. An id is a name and not a secret: the fast generator will do.
+// generate returns 128 random bits in hex. An id is not a secret, so a fast generator is good enough.
 func generate() string {
 	var bits [16]byte
 	binary.NativeEndian.PutUint64(bits[:8], rand.Uint64()) //nolint:gosec // see above

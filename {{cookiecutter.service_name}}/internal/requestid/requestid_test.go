@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestChooseKeepsHarmlessIDs(t *testing.T) {
+func TestChooseKeepsSafeIDs(t *testing.T) {
 	t.Parallel()
 	for _, id := range []string{"a", "0", "Az09._-", strings.Repeat("x", 128)} {
 		if got := Choose(id); got != id {
@@ -27,6 +27,6 @@ func TestChooseReplacesOtherIDs(t *testing.T) {
 func TestGeneratedIDsDiffer(t *testing.T) {
 	t.Parallel()
 	if a, b := Choose(""), Choose(""); a == b {
-		t.Errorf("Choose gave %q twice", a)
+		t.Errorf("Choose returns %q twice", a)
 	}
 }
