@@ -1,4 +1,4 @@
-"""What the tests start from: baked services, their binaries, and what the machine has."""
+"""The fixtures: baked services, their binaries, copies of the template, and what the machine must have."""
 
 from __future__ import annotations
 
@@ -7,106 +7,42 @@ import json
 import os
 import re
 import shutil
-import subprocess
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
-from typing import NoReturn
 
 import pytest
-from cookiecutter.main import cookiecutter
-from ways import TEMPLATE as TEMPLATE
-from ways import commit, commit_all, copy_work_tree, git, has_history
 
+from tests.support.baking import BakedService, bake_into
+from tests.support.commands import create_by_cruft
+from tests.support.fixtures import Bake, Create, Lint, Once
+from tests.support.machine import is_port_free, missing_engine, skip
+from tests.support.repository import TEMPLATE, clone_with_work_tree, commit_all, copy_work_tree
 from tools import toolchain
-from tools.service import Service
+from tools.running_service import RunningService
 
 
-def pytest_report_header() -> list[str]:
-    build_cache = Path(subprocess.check_output(["go", "env", "GOCACHE"], env=go_environment(), text=True).strip())
-    warm = sum(1 for _ in build_cache.glob("*/*-d")) > 100
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    cache = BakedService(TEMPLATE).run("go", "env", "GOCACHE").strip()
+    warm = sum(1 for _ in Path(cache).glob("*/*-d")) > 100
     return [
         f"go: {toolchain.go_bin_directory()}, build cache {'warm' if warm else 'cold'}",
         f"docker: {missing_engine() or 'runs'}",
+        left_out(str(config.getoption("-m"))),
     ]
 
 
-@cache
-def go_environment() -> dict[str, str]:
-    return toolchain.environment()
-
-
-@cache
-def missing_engine() -> str:
-    """Return why there is no container engine, nothing where there is one."""
-    if not shutil.which("docker"):
-        return "no docker command"
-    told = subprocess.run(
-        ["docker", "info", "--format", "{{.ServerVersion}}"],
-        capture_output=True,
-        text=True,
-    )
-    if told.returncode:
-        return "no engine runs: " + (told.stderr.strip() or told.stdout.strip()).splitlines()[-1]
-    buildx = subprocess.run(["docker", "buildx", "version"], capture_output=True)
-    return "" if buildx.returncode == 0 or os.environ.get("DOCKER_BUILDKIT") == "1" else "it has no BuildKit"
-
-
-def skip(reason: str) -> NoReturn:
-    """Skip the test on a user's machine; in CI fail, since there whatever is needed has to be there."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
-
-
-@dataclass(frozen=True)
-class Baked:
-    """A baked service, and what its owner does with it."""
-
-    path: Path
-
-    def files(self) -> set[str]:
-        return {str(file.relative_to(self.path)) for file in self.path.rglob("*") if file.is_file()}
-
-    def read(self, name: str) -> str:
-        return (self.path / name).read_text(encoding="utf-8")
-
-    def run(self, *command: str, status: int = 0, timeout: float = 600) -> str:
-        """Run a command in its folder; return what it printed. The test fails where the exit status is another one."""
-        done = subprocess.run(
-            command,
-            cwd=self.path,
-            env=go_environment(),
-            text=True,
-            capture_output=True,
-            timeout=timeout,
-        )
-        assert done.returncode == status, (
-            f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
-        )
-        return done.stdout + done.stderr
-
-    def make(self, *words: str) -> str:
-        return self.run("make", "--no-print-directory", *words)
-
-    def build(self) -> Path:
-        self.make("build", "VERSION=1.2.3")
-        return self.path / "bin/service"
-
-
-def questions() -> dict[str, object]:
-    """Return the questions of cookiecutter.json with their defaults: a text, or a list of choices."""
-    context = json.loads((TEMPLATE / "cookiecutter.json").read_text(encoding="utf-8"))
-    return {name: default for name, default in context.items() if not name.startswith("_")}
-
-
-CHOICES: dict[str, list[str]] = {name: default for name, default in questions().items() if isinstance(default, list)}
+def left_out(tier: str) -> str:
+    """Return which test files this tier leaves to the other one, in whole or in part."""
+    if tier != "not long":
+        return f"tier: {tier or 'all tests'}"
+    tests = TEMPLATE / "tests"
+    files = [str(file.relative_to(tests)) for file in sorted(tests.glob("*/test_*.py")) if ".long" in file.read_text()]
+    return f"left to make test-long, in whole or in part: {', '.join(files)}"
 
 
 @pytest.fixture(scope="session", autouse=True)
 def plain_git() -> Iterator[None]:
-    """Keep the settings, the name and the language of the person who runs the tests out of them."""
+    """Keep the git settings, the name and the language of the person who runs the tests out of them."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in {"GLOBAL": os.devnull, "NOSYSTEM": "1"}.items():
             patch.setenv(f"GIT_CONFIG_{name}", value)
@@ -120,7 +56,7 @@ def plain_git() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def no_user_config(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Keep the answers of the person who runs the tests out of them."""
+    """Keep the Cookiecutter config of the person who runs the tests out of them."""
     config = tmp_path_factory.mktemp("config") / "cookiecutter.yaml"
     folders = {name: str(config.parent / name) for name in ("cookiecutters_dir", "replay_dir")}
     config.write_text(json.dumps(folders))
@@ -130,114 +66,51 @@ def no_user_config(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
-Bake = Callable[..., Baked]
+@pytest.fixture(scope="session")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
+    """Return once(name, make): a folder that the first test process to need it fills by make(folder)."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    def once(name: str, make: Callable[[Path], object]) -> Path:
+        folder = shared / "made-once" / name
+        folder.parent.mkdir(exist_ok=True)
+        with (folder.parent / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not folder.exists():
+                partial = folder.with_name(f"{name}.partial")
+                shutil.rmtree(partial, ignore_errors=True)
+                partial.mkdir()
+                make(partial)
+                partial.rename(folder)
+        return folder
+
+    return once
 
 
 @pytest.fixture(scope="session")
 def bake(tmp_path_factory: pytest.TempPathFactory) -> Bake:
-    """Return bake(**answers), which refuses the name of a question that does not exist."""
-
-    def bake(**answers: str) -> Baked:
-        unknown = answers.keys() - questions().keys()
-        assert not unknown, f"no such questions: {unknown}"
-        folder = tmp_path_factory.mktemp("bake")
-        return Baked(Path(cookiecutter(str(TEMPLATE), no_input=True, output_dir=str(folder), extra_context=answers)))
-
-    return bake
+    """Return bake(**answers), which bakes into a new folder."""
+    return lambda **answers: bake_into(tmp_path_factory.mktemp("bake"), **answers)
 
 
 @pytest.fixture(scope="session")
-def default(bake: Bake) -> Baked:
-    """The service of the default answers. Tests read it and run its commands, but leave its files as they are."""
-    return bake()
+def default(once: Once) -> BakedService:
+    """The service of the default answers, built. Tests read it and run its commands, but never change its files."""
+    return BakedService(once("default", lambda folder: bake_into(folder).build()) / "my-service")
 
 
 @pytest.fixture(scope="session")
-def binary(default: Baked) -> Path:
-    return default.build()
+def binary(default: BakedService) -> Path:
+    """The default service's binary, of version 1.2.3."""
+    return default.path / "bin/service"
 
 
 @pytest.fixture
-def service(binary: Path) -> Iterator[Service]:
+def service(binary: Path) -> Iterator[RunningService]:
     """The default service, running."""
-    with Service(binary, LOG_LEVEL="debug") as running:
+    with RunningService(binary, LOG_LEVEL="debug") as running:
         yield running
-
-
-@pytest.fixture
-def engine() -> None:
-    """A container engine; without one the test is skipped."""
-    if reason := missing_engine():
-        skip(f"no container engine: {reason}")
-
-
-@pytest.fixture
-def curl() -> None:
-    """The program of that name; without it the test is skipped."""
-    if not shutil.which("curl"):
-        skip("no curl command")
-
-
-@pytest.fixture
-def c_compiler() -> None:
-    """What the race detector needs; without it the test is skipped."""
-    if not shutil.which("cc") and not shutil.which("gcc"):
-        skip("no C compiler, which the race detector needs")
-
-
-@pytest.fixture
-def port_8080(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """The ports that services have by default, 8080 and 9090, for one test at a time of all that run side by side."""
-    shared_by_workers = tmp_path_factory.getbasetemp().parent
-    with (shared_by_workers / "port-8080.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-Linter = Callable[[Baked], str]
-
-
-@pytest.fixture
-def lint(tmp_path: Path) -> Linter:
-    """Return lint(service), which is what "make lint" finds. It refuses to run twice by a file in the temporary folder.
-
-    The test is skipped where the linter's module cannot be downloaded.
-    """
-
-    def lint(service: Baked) -> str:
-        command = re.search(r"^GOLANGCI_LINT += (.*)$", service.read("Makefile"), re.MULTILINE)
-        assert command
-        try:
-            service.run(*command[1].split(), "version", timeout=900)
-        except AssertionError as failure:
-            skip(f"golangci-lint is not to be had: {failure}")
-        return service.run("env", f"TMPDIR={tmp_path}", "make", "lint")
-
-    return lint
-
-
-@pytest.fixture
-def repository(tmp_path: Path) -> Path:
-    """The template as a git repository with one commit, which is what cruft wants."""
-    folder = tmp_path / "repository/template"
-    copy_work_tree(folder)
-    commit_all(folder)
-    return folder
-
-
-@pytest.fixture
-def template(tmp_path: Path) -> Path:
-    """The template with its history, but without tags, and on top of it a commit of what is in this work tree."""
-    folder = tmp_path / "template"
-    git(TEMPLATE, "clone", "-q", "--no-tags", str(TEMPLATE), str(folder))
-    if not has_history():
-        shutil.rmtree(folder / ".git")
-        git(folder, "init", "-q")
-    for name in git(folder, "ls-files", "-z").split("\0")[:-1]:
-        (folder / name).unlink()
-    copy_work_tree(folder)
-    commit(folder, "The work tree")
-    return folder
 
 
 @pytest.fixture
@@ -245,3 +118,86 @@ def folder(tmp_path: Path) -> Path:
     """An empty folder to bake in."""
     (tmp_path / "in").mkdir()
     return tmp_path / "in"
+
+
+@pytest.fixture
+def repository(once: Once, tmp_path: Path) -> Path:
+    """The template as a git repository with one commit."""
+
+    def make(folder: Path) -> None:
+        copy_work_tree(folder)
+        commit_all(folder)
+
+    return Path(shutil.copytree(once("repository", make), tmp_path / "repository/template"))
+
+
+@pytest.fixture
+def template(once: Once, tmp_path: Path) -> Path:
+    """The template with its history, without tags, and with this work tree as its last commit."""
+    return Path(shutil.copytree(once("template", clone_with_work_tree), tmp_path / "template"))
+
+
+@pytest.fixture
+def create(once: Once, tmp_path: Path) -> Create:
+    """Return create(commit, **answers): a copy of a service that cruft made from that commit of the template."""
+
+    def create(commit: str = "HEAD", **answers: str) -> Path:
+        name = "-".join(["created", commit[:12], *answers.values()])
+        template = once("template", clone_with_work_tree)
+        made = once(name, lambda folder: create_by_cruft(template, folder, commit, **answers))
+        return Path(shutil.copytree(made / "my-service", tmp_path / "my-service"))
+
+    return create
+
+
+@pytest.fixture
+def engine() -> None:
+    """A container engine."""
+    if reason := missing_engine():
+        skip(f"no container engine: {reason}")
+
+
+@pytest.fixture
+def curl() -> None:
+    """The curl command."""
+    if not shutil.which("curl"):
+        skip("there is no curl command")
+
+
+@pytest.fixture
+def c_compiler() -> None:
+    """A C compiler, which Go's race detector needs."""
+    if not shutil.which("cc") and not shutil.which("gcc"):
+        skip("there is no C compiler, which the race detector needs")
+
+
+@pytest.fixture
+def port_8080(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Ports 8080 and 9090, a service's defaults, for one test at a time."""
+    with (tmp_path_factory.getbasetemp().parent / "port-8080.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for port in (8080, 9090):
+            if not is_port_free(port):
+                skip(f"another program uses port {port}")
+        yield
+
+
+@pytest.fixture(scope="session")
+def make_lint(default: BakedService) -> list[str]:
+    """The words of "make lint", with an installed golangci-lint if it has the version that the Makefile names."""
+    command = re.search(r"^GOLANGCI_LINT += (.*)$", default.read("Makefile"), re.MULTILINE)
+    assert command
+    name, version = "golangci-lint", command[1].rpartition("@v")[2]
+    if shutil.which(name) and version in default.run(name, "version"):
+        return ["make", "lint", f"GOLANGCI_LINT={name}"]
+    try:
+        default.run(*command[1].split(), "version", timeout=900)
+    except AssertionError as failure:
+        skip(f"golangci-lint cannot be downloaded: {failure}")
+    return ["make", "lint"]
+
+
+@pytest.fixture
+def lint(make_lint: list[str], tmp_path: Path) -> Lint:
+    """Return lint(service), which is what "make lint" prints. The linter refuses to run twice in one TMPDIR."""
+    return lambda service: service.run("env", f"TMPDIR={tmp_path}", *make_lint)

@@ -1,0 +1,113 @@
+"""Renovate knows every pin of this repository, so that none grows old unseen."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.machine import skip
+from tests.support.repository import copy_work_tree, read, tracked_files
+
+RENOVATE = ["--package=node@24", "--package=renovate@44.121.2"]  # Renovate needs Node 24.
+CONFIG: dict[str, Any] = json.loads(read("renovate.json"))
+Pins = Counter[tuple[str, str]]  # How often a file pins something to a version or a digest.
+
+# What a pin looks like. These patterns know nothing of renovate.json.
+LOOKS = [
+    r"[\w\]]==(?P<pin>\d[\w.]*)",  # a Python package
+    r"[\w-]\.[a-z]+(?:/[\w.~-]+)+@(?P<pin>v\d[\w.+-]*)",  # a Go program
+    r"[\w-]\.[a-z]+(?:/[\w.~-]+)+ (?P<pin>v\d[\w.+-]*)(?![\w.+-]| // indirect)",  # a Go module
+    r"\buses: +[^\s@]+@(?P<pin>[\w.-]+)",  # an action
+    r"(?<![\w./:-])[a-z][\w./-]*:(?P<pin>\d+\.[\w.-]+)",  # an image
+    r"\b(?:FROM|image:) +(?:--\S+ +)?\S+:(?P<pin>v?\d[\w.-]*)",  # an image
+    r"[a-z]@(?P<pin>\d+\.\d+\.\d+)",  # an npm package
+    r'(?m)^  "[a-z_]+": "(?P<pin>\d+\.\d+)"',  # the default of a question
+]
+NO_PINS_IN = (".md", "go.sum", "renovate.json")
+TEST_DATA = r"[\w./-]*\.example/\S+|golang:1\.28-alpine|[\w-]+:0\.0\.1"  # What looks like a pin in tests and is none.
+
+# What the managers find that Renovate brings along.
+BUILT_IN = {
+    "pep621": ("**/pyproject.toml", r'"[\w.-]+==(?<currentValue>[^"]+)"'),
+    "github-actions": ("**/.github/workflows/*.yml", r"uses: [^\s@]+@(?<currentValue>[0-9a-f]{40}) # v"),
+}
+
+
+def pins() -> Pins:
+    found: Pins = Counter()
+    for name in tracked_files():
+        if not name.endswith(NO_PINS_IN):
+            text = re.sub(TEST_DATA, "", read(name)) if name.startswith("tests/") else read(name)
+            places = {match.span("pin"): match["pin"] for look in LOOKS for match in re.finditer(look, text)}
+            found.update((name, pin) for pin in places.values())
+    return found
+
+
+def pins_that_renovate_json_matches() -> Pins:
+    managers = [(custom["managerFilePatterns"], custom["matchStrings"]) for custom in CONFIG["customManagers"]]
+    managers += [([files], [text]) for name, (files, text) in BUILT_IN.items() if name in CONFIG["enabledManagers"]]
+    found: Pins = Counter()
+    for file_patterns, match_strings in managers:
+        for name in tracked_files():
+            if any(re.fullmatch(expression_of(pattern), name) for pattern in file_patterns):
+                for expression in match_strings:
+                    matches = re.finditer(expression.replace("(?<", "(?P<"), read(name))
+                    found.update((name, match["currentValue"]) for match in matches)
+    return found
+
+
+def expression_of(glob: str) -> str:
+    """Return a regular expression for one of Renovate's globs, in which ** stands for any number of folders."""
+    words = {"**/": "(?:.*/)?", "*": "[^/]*"}
+    return "".join(words.get(part) or re.escape(part) for part in re.split(r"(\*\*/|\*)", glob))
+
+
+def test_renovate_json_matches_every_pin() -> None:
+    found = pins()
+    assert {"pyproject.toml", "cookiecutter.json", ".ci/run", ".github/workflows/test.yml"} < {
+        name for name, _ in found
+    }
+    unknown = found - pins_that_renovate_json_matches()
+    assert not unknown, f"no manager of renovate.json matches {dict(unknown)}"
+
+
+def test_no_pattern_looks_around() -> None:
+    """Renovate's engine, RE2, cannot. Python's can, and so the test above would not notice."""
+    assert not re.search(r"\(\?<?[=!]", json.dumps(CONFIG))
+
+
+@pytest.mark.long
+def test_renovate_accepts_renovate_json_and_finds_every_pin(tmp_path: Path) -> None:
+    """Both are one test, so that npx downloads Renovate once: a minute and 530 MB."""
+    if not shutil.which("npx"):
+        skip("there is no npx command")
+    if npx("renovate", "--version", folder=tmp_path).returncode:
+        skip("npx cannot download Renovate")
+    template, report = tmp_path / "template", tmp_path / "report.json"
+    copy_work_tree(template)
+    validated = npx("renovate-config-validator", "--strict", "--no-global", "renovate.json", folder=template)
+    assert validated.returncode == 0, validated.stdout + validated.stderr
+    words = ["--platform=local", "--dry-run=extract", "--report-type=file", f"--report-path={report}"]
+    extracted = npx("renovate", *words, f"--base-dir={tmp_path / 'base'}", folder=template)
+    assert extracted.returncode == 0, extracted.stdout + extracted.stderr
+    (repository,) = json.loads(report.read_text())["repositories"].values()
+    found: Pins = Counter()
+    for files in repository["packageFiles"].values():
+        for file in files:
+            for dependency in file["deps"]:
+                pin = dependency.get("currentDigest") or dependency.get("currentValue") or ""
+                found[file["packageFile"], pin.lstrip("=")] += 1
+    unknown = pins() - found
+    assert not unknown, f"Renovate does not find {dict(unknown)}"
+
+
+def npx(*words: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a program of Renovate's npm package in a folder."""
+    return subprocess.run(["npx", "--yes", *RENOVATE, "--", *words], cwd=folder, capture_output=True, text=True)

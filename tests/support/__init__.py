@@ -1,0 +1,1 @@
+"""What the tests share: bakes, commands, HTTP as bytes, edits of teams, the table of choices."""
