@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+from functools import cache
 from pathlib import Path
 
 from go_service_answers.rules import OLDEST_GO, dotted
@@ -29,6 +30,7 @@ def version_of(go: Path) -> tuple[int, int]:
     return (int(found[1]), int(found[2])) if found else (0, 0)
 
 
+@cache
 def go_bin_directory() -> Path:
     """Return the folder of go and gofmt. Ends the program when no toolchain is new enough."""
     on_path = shutil.which("go")

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from tests.support.machine import skip
-from tests.support.repository import copy_work_tree, read, tracked_files
+from tests.support.repository import TEMPLATE, read, tracked_files
 
-RENOVATE = ["--package=node@24", "--package=renovate@44.121.2"]  # Renovate needs Node 24.
+RENOVATE = ["--package=node@24", "--package=renovate@44.121.2"]  # Renovate needs Node 24
 CONFIG: dict[str, Any] = json.loads(read("renovate.json"))
 Pins = Counter[tuple[str, str]]  # How often a file pins something to a version or a digest.
 
@@ -84,28 +84,13 @@ def test_no_pattern_looks_around() -> None:
 
 
 @pytest.mark.long
-def test_renovate_accepts_renovate_json_and_finds_every_pin(tmp_path: Path) -> None:
-    """Both are one test, so that npx downloads Renovate once: a minute and 530 MB."""
+def test_renovate_accepts_renovate_json(tmp_path: Path) -> None:
     if not shutil.which("npx"):
         skip("there is no npx command")
     if npx("renovate", "--version", folder=tmp_path).returncode:
         skip("npx cannot download Renovate")
-    template, report = tmp_path / "template", tmp_path / "report.json"
-    copy_work_tree(template)
-    validated = npx("renovate-config-validator", "--strict", "--no-global", "renovate.json", folder=template)
-    assert validated.returncode == 0, validated.stdout + validated.stderr
-    words = ["--platform=local", "--dry-run=extract", "--report-type=file", f"--report-path={report}"]
-    extracted = npx("renovate", *words, f"--base-dir={tmp_path / 'base'}", folder=template)
-    assert extracted.returncode == 0, extracted.stdout + extracted.stderr
-    (repository,) = json.loads(report.read_text())["repositories"].values()
-    found: Pins = Counter()
-    for files in repository["packageFiles"].values():
-        for file in files:
-            for dependency in file["deps"]:
-                pin = dependency.get("currentDigest") or dependency.get("currentValue") or ""
-                found[file["packageFile"], pin.lstrip("=")] += 1
-    unknown = pins() - found
-    assert not unknown, f"Renovate does not find {dict(unknown)}"
+    done = npx("renovate-config-validator", "--strict", "--no-global", str(TEMPLATE / "renovate.json"), folder=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def npx(*words: str, folder: Path) -> subprocess.CompletedProcess[str]:

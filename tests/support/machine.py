@@ -21,7 +21,6 @@ def skip(reason: str) -> NoReturn:
     pytest.skip(reason)
 
 
-@cache
 def go_environment() -> dict[str, str]:
     """Return the environment in which commands of a baked service run, with a Go toolchain first on PATH."""
     return toolchain.environment()
