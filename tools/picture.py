@@ -53,7 +53,7 @@ def svg(shown: str) -> str:
 
 def main() -> None:
     with tempfile.TemporaryDirectory(prefix="go-service-template-") as folder:
-        PICTURE.write_text(svg(session(Path(folder))), encoding="utf-8")
+        PICTURE.write_text(svg(session(Path(folder).resolve())), encoding="utf-8")
     print(f"Written to {PICTURE.relative_to(TEMPLATE)}")
 
 

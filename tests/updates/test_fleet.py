@@ -151,6 +151,12 @@ def test_it_makes_the_branches_that_it_can_and_touches_nothing_else(released: Pa
     assert subject == "Follow the template from 9.0.0 to 9.2.0\n"
 
 
+def test_the_config_of_the_person_at_work_changes_nothing(released: Path, old: Path, tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("default_context: {license: BSD-3-Clause, owner: nobody}\n")
+    config = str(tmp_path / "config.yaml")
+    assert row_of(released, old, COOKIECUTTER_CONFIG=config)["outcome"] == "updates without conflict"
+
+
 @pytest.mark.long
 def test_a_branch_that_waits_to_be_merged_is_no_trouble(released: Path, old: Path) -> None:
     assert run(released, old, "--branch").returncode == 0
