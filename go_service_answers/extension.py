@@ -6,11 +6,10 @@ of the service's folder, before it creates anything. So answers are checked in f
 - When Cookiecutter loads the extension, before the first question: the user's config (user_config.py).
 - `__<question>`, after each question: a person is asked again until the answer is good (`ask_again`).
 - `__checked`, after the last question: all problems end the program in one message (`refuse_bad`).
-- The folder's name: the same, for a replay, which brings all answers along and renders nothing above.
+- The folder's name: the same again, because a replay skips the steps above.
 - hooks/pre_gen_project.py, which depends on none of these.
 
-cookiecutter.json uses each filter only "if it is a filter", because a replay of older answers asks for missing ones
-without this extension.
+cookiecutter.json uses each filter only "if it is a filter", because a replay of older answers may load no extension.
 """
 
 from __future__ import annotations
@@ -21,7 +20,6 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Mapping, MutableMapping
-from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +37,7 @@ def ask_again(answers: MutableMapping[str, Any]) -> str:
     """Ask the last question again until its answer is good. Without a person there, do nothing."""
     if not answers or not caller.is_person_there():
         return ""
-    if lines := misspelled(answers):
+    if lines := unknown_questions(answers):
         rules.refuse(lines)
     question = list(answers)[-1]  # Cookiecutter has just added it
     while advice := rules.advice(question, answers[question]):
@@ -60,14 +58,21 @@ def wrapped(text: str) -> str:
 def refuse_bad(answers: Mapping[str, object]) -> str:
     """End the program with one message when an answer is bad or answers no question."""
     given = {**answers, **answers_of_wrong_type()}
-    if lines := [*misspelled(answers), *rules.problems(given), *unknown_choices(given)]:
-        rules.refuse(lines)
+    if lines := [*unknown_questions(answers), *rules.problems(given), *unknown_choices(given)]:
+        rules.refuse([*lines, *answers_from_config(lines)])
     return ""
 
 
+def answers_from_config(lines: list[str]) -> list[str]:
+    """Return a line that names the user's config, if one of these problems comes from there."""
+    bad = [line.partition("=")[0] for line in lines]
+    found = [name for name in bad if name in caller.config_answers() and name not in caller.command_line_answers()]
+    return [f"From {caller.config_name()}: {', '.join(found)}"] if found else []
+
+
 def answers_of_wrong_type() -> dict[str, object]:
-    """Return the lists and objects given for texts. Cookiecutter would take their first element without a word."""
-    given = (caller.local("context") or {}).get("cookiecutter", {})
+    """Return the lists and objects given for texts. Cookiecutter would silently take their first element."""
+    given = (caller.variable("context") or {}).get("cookiecutter", {})
     return {question: given[question] for question in rules.RULES if isinstance(given.get(question), (list, dict))}
 
 
@@ -80,7 +85,7 @@ def unknown_choices(answers: Mapping[str, object]) -> list[str]:
     ]
 
 
-def misspelled(answers: Mapping[str, object]) -> list[str]:
+def unknown_questions(answers: Mapping[str, object]) -> list[str]:
     """Return a line for each answer from the command line or a replay that answers no question.
 
     Cookiecutter ignores them. A user's config may have some: they are meant for other templates.
@@ -123,14 +128,15 @@ def is_template_source(source: str) -> bool:
     """
     question = caller.question_being_answered()
     if question is not None:
-        return source == template.questions_file().get(question)
+        is_default = source == template.questions_file().get(question)
+        return is_default and question not in caller.command_line_answers()
     return source in template.jinja_sources()
 
 
 def is_from_config(answer: str) -> bool:
     """Report whether an answer comes from the user's config, for a question after the service's name."""
     question = caller.question_being_answered()
-    answered = caller.local("cookiecutter_dict") or {}
+    answered = caller.variable("cookiecutter_dict") or {}
     return (
         question is not None
         and caller.config_answers().get(question) == answer
@@ -139,7 +145,7 @@ def is_from_config(answer: str) -> bool:
     )
 
 
-def verbatim(answer: str) -> str:
+def as_literal(answer: str) -> str:
     """Return a Jinja source that renders to the answer as it was typed.
 
     In a config the service's name is rendered: a config is for services to come, and module paths end with the name.
@@ -151,8 +157,12 @@ def verbatim(answer: str) -> str:
 
 
 def fingerprint(package: Path) -> list[tuple[str, int, int]]:
-    """Return what differs between two versions of this package and its questions."""
-    files = [*sorted(package.glob("*.py")), package.parent / template.QUESTIONS]
+    """Return path, time and size of the files that another version of the template may have in another form."""
+    files = [
+        *sorted(package.glob("*.py")),
+        package.parent / template.QUESTIONS,
+        *sorted(package.parent.glob("hooks/*.py")),
+    ]
     found = [(file, file.stat()) for file in files]
     return [(str(file), stat.st_mtime_ns, stat.st_size) for file, stat in found]
 
@@ -163,19 +173,21 @@ LOADED = fingerprint(PACKAGE)
 def newer_version() -> Any:
     """Return this module as it is in the template that is rendered now, or None when it is this one.
 
-    cruft renders two versions of a template in one process. Python alone would keep the modules of the first.
+    cruft renders two versions of a template in one process, where Python alone would keep the modules of the first. And
+    the current directory, which comes first when Python looks for modules, may be a clone of another version.
     """
-    spec = PathFinder.find_spec(PACKAGE.name)
-    package = Path(spec.origin).resolve().parent if spec and spec.origin else PACKAGE
-    if not all((package / name).exists() for name in ("extension.py", f"../{template.QUESTIONS}")):
-        return None  # another package of that name
-    if fingerprint(package) == LOADED:
+    package = Path(caller.template_folder() or PACKAGE.parent).resolve() / PACKAGE.name
+    if not (package / "extension.py").exists() or fingerprint(package) == LOADED:
         return None
-    shutil.rmtree(package / "__pycache__", ignore_errors=True)  # it tells versions apart by whole seconds only
+    shutil.rmtree(package / "__pycache__", ignore_errors=True)  # it compares the times of files in whole seconds only
     for name in [name for name in sys.modules if name.split(".")[0] == PACKAGE.name]:
         del sys.modules[name]
     importlib.invalidate_caches()
-    return importlib.import_module(f"{PACKAGE.name}.extension")
+    sys.path.insert(0, str(package.parent))
+    try:
+        return importlib.import_module(f"{PACKAGE.name}.extension")
+    finally:
+        sys.path.remove(str(package.parent))
 
 
 class Answers(Extension):
@@ -200,7 +212,7 @@ class Answers(Extension):
         if name is not None or not any(mark in source for mark in ("{{", "{%", "{#")):
             return source
         if not is_template_source(source):
-            return verbatim(source)
+            return as_literal(source)
         if "| ask_again" in source and not caller.is_person_there():
             return ""  # nobody is asked, and compiling the expression for each question takes time
         return "{{ cookiecutter | before_first_file }}" + source if source == template.SERVICE_FOLDER else source

@@ -52,14 +52,18 @@ def files_not_chosen(answers: Mapping[str, object]) -> list[str]:
     return sorted({file for row in rows for file in row["files"]} - chosen)
 
 
+def hooks() -> list[Path]:
+    return sorted((ROOT / "hooks").glob("*.py"))
+
+
 @cache
 def jinja_sources() -> frozenset[str]:
     """Return the template's texts that Cookiecutter passes to Jinja without a file name.
 
     These are the values in cookiecutter.json, the name of the service's folder, and the hooks.
     """
-    hooks = (hook.read_text(encoding="utf-8") for hook in (ROOT / "hooks").glob("*.py"))
-    return frozenset([*texts_in(questions_file()), SERVICE_FOLDER, *hooks])
+    hook_texts = (hook.read_text(encoding="utf-8") for hook in hooks())
+    return frozenset([*texts_in(questions_file()), SERVICE_FOLDER, *hook_texts])
 
 
 def texts_in(value: object) -> Iterator[str]:

@@ -6,59 +6,56 @@ every answer that comes after it in the file.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import NamedTuple
-
 from go_service_answers import caller, rules, template
 
 
-class BadChoice(NamedTuple):
-    """The first entry of a config that Cookiecutter refuses, and the answers after it, which it drops."""
-
-    name: str
-    value: object
-    dropped: list[str]
-
-
 def check() -> None:
-    """Refuse a config of which Cookiecutter drops answers; print a warning about a choice that has no other effect."""
+    """Refuse a config with answers that Cookiecutter would drop or cannot use. Warn about choices that are ignored."""
     config, given = caller.config_answers(), caller.command_line_answers()
-    bad = first_bad_choice(config)
-    if bad is None:
-        return
-    if lost := [name for name in bad.dropped if name in template.questions() and name not in given]:
-        rules.refuse([dropped_message(bad, lost)])
-    if bad.name not in given:
-        rules.warn(default_message(bad))
+    if lines := [wrong_type(name) for name in template.questions() if name not in given and is_of_wrong_type(name)]:
+        rules.refuse(lines)
+    bad = [name for name in config if is_bad_choice(name)]
+    after = list(config)[list(config).index(bad[0]) + 1 :] if bad else []
+    if lost := [name for name in after if name in template.questions() and name not in {*given, *bad}]:
+        rules.refuse([dropped(bad[0], lost)])
+    for name in bad:
+        if name not in given:
+            rules.warn(ignored(name))
 
 
-def first_bad_choice(config: Mapping[str, object]) -> BadChoice | None:
-    """Return the first entry that Cookiecutter refuses; see apply_overwrites_to_context in cookiecutter/generate.py."""
-    names = list(config)
-    for position, name in enumerate(names, start=1):
-        offered = template.questions_file().get(name)
-        value = config[name]
-        wanted = value if isinstance(value, list) else [value]
-        if isinstance(offered, list) and any(choice not in offered for choice in wanted):
-            return BadChoice(name, value, names[position:])
-    return None
+def is_of_wrong_type(name: str) -> bool:
+    config = caller.config_answers()
+    return name in config and (isinstance(config[name], bool) or not isinstance(config[name], (str, int, float)))
 
 
-def what_is_wrong(bad: BadChoice) -> str:
-    where = f"{bad.name}={rules.shown(bad.value)} in {caller.config_name()}"
-    if accepted := template.choices().get(bad.name):
-        return f"{where}: must be {rules.one_of(accepted)}"
-    return f"{where}: a config cannot set it"
+def is_bad_choice(name: str) -> bool:
+    """Report whether Cookiecutter refuses an answer: see apply_overwrites_to_context in cookiecutter/generate.py."""
+    offered = template.questions_file().get(name)
+    value = caller.config_answers()[name]
+    wanted = value if isinstance(value, list) else [value]
+    return isinstance(offered, list) and any(choice not in offered for choice in wanted)
 
 
-def dropped_message(bad: BadChoice, lost: list[str]) -> str:
+def named(name: str) -> str:
+    return f"{name}={rules.shown(caller.config_answers()[name])} in {caller.config_name()}"
+
+
+def wrong_type(name: str) -> str:
+    return f"{named(name)}: it is of type {type(caller.config_answers()[name]).__name__}. Write a text in quotes"
+
+
+def what_is_wrong(name: str) -> str:
+    accepted = template.choices().get(name)
+    return f"{named(name)}: {f'must be {rules.one_of(accepted)}' if accepted else 'a config cannot set it'}"
+
+
+def dropped(name: str, lost: list[str]) -> str:
     return (
-        f"{what_is_wrong(bad)}. Cookiecutter would ignore what comes after it: {', '.join(lost)}. "
-        f"Move {bad.name} to the end of default_context, or remove it"
+        f"{what_is_wrong(name)}. Cookiecutter would ignore what comes after it: {', '.join(lost)}. "
+        f"Move {name} to the end of default_context, or remove it"
     )
 
 
-def default_message(bad: BadChoice) -> str:
-    if bad.name in template.choices():
-        return f"{what_is_wrong(bad)}. The default is {template.default_of(bad.name)}."
-    return f"{what_is_wrong(bad)}. It is ignored."
+def ignored(name: str) -> str:
+    default = f"The default is {template.default_of(name)}." if name in template.choices() else "It is ignored."
+    return f"{what_is_wrong(name)}. {default}"

@@ -9,7 +9,7 @@ import sys
 
 
 def files_not_chosen() -> list[str]:
-    """Return the files and folders to remove. Cookiecutter renders this line with the filter of that name."""
+    """Return the files and folders to remove. Cookiecutter replaces the expression below with the filter's result."""
     paths: list[str] = {{cookiecutter | files_not_chosen | tojson}}  # type: ignore[name-defined, assignment]  # noqa: F821
     return paths
 
@@ -21,11 +21,15 @@ def known_to_cookiecutter() -> list[str]:
 
 
 def remove(path: str) -> None:
-    """Remove a file or folder. It may be gone already."""
-    if os.path.isdir(path):
+    """Remove a file or folder, which may be gone already, and the folders that are empty then."""
+    if os.path.isdir(path) and not os.path.islink(path):
         shutil.rmtree(path)
-    elif os.path.exists(path):
+    elif os.path.lexists(path):
         os.remove(path)
+    folder = os.path.dirname(path)
+    while folder and os.path.isdir(folder) and not os.listdir(folder):
+        os.rmdir(folder)
+        folder = os.path.dirname(folder)
 
 
 def next_steps(folder: str) -> str:

@@ -6,9 +6,9 @@ import sys
 
 
 def refusal() -> str:
-    """Return the message about bad answers, or "". Cookiecutter renders this line with the filter of that name.
+    """Return the message about bad answers, or "". Cookiecutter replaces the expression below with the filter's result.
 
-    The filter's result becomes a JSON string, which is a Python string too. Parsing it as JSON would take 8 ms more.
+    The result becomes a JSON string, which is a Python string too. Parsing it as JSON would take 8 ms more.
     """
     return {{cookiecutter | refusal | tojson}}  # type: ignore[name-defined, return-value]  # noqa: F821
 

@@ -67,6 +67,17 @@ def test_cruft_update_uses_the_rules_of_the_newer_version(service: Path, reposit
     assert git(service, "status", "--porcelain") == ""
 
 
+def test_cruft_update_runs_the_hooks_of_the_newer_version(service: Path, repository: Path) -> None:
+    hook = repository / "hooks/post_gen_project.py"
+    hook.write_text(hook.read_text().replace('"""Tidy ', '"""Tidy up '))
+    with (repository / SERVICE_FOLDER / "AGENTS.md").open("a") as document:
+        document.write("\nMore.\n")
+    commit(repository, "Change a hook")
+    done = update(service)
+    assert done.returncode == 0, done.stderr
+    assert "More." in (service / "AGENTS.md").read_text()
+
+
 def test_cruft_update_knows_the_questions_of_the_newer_version(service: Path, repository: Path) -> None:
     questions = json.loads((repository / "cookiecutter.json").read_text())
     (repository / "cookiecutter.json").write_text(json.dumps({"team": ["one", "two"], **questions}))

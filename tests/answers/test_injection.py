@@ -67,7 +67,7 @@ def test_no_answer_is_run_by_a_cookiecutter_with_other_names_inside(
     here: Path, monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
     """The extension reads local variables of Cookiecutter. When these are renamed, it must still run no answer."""
-    monkeypatch.setattr(caller, "local", lambda name, function="": None)
+    monkeypatch.setattr(caller, "variable", lambda name, function="": None)
     service = bake_into(here, description=text)
     assert f'summary: "{text}"' in service.read("internal/api/openapi.yaml")
     assert executed(here) == []

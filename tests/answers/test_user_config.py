@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import re
 import subprocess
@@ -39,7 +40,7 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def write(config: Path, answers: dict[str, object]) -> None:
     """Write other answers into the config, in this order."""
     content = yaml.safe_load(config.read_text())
-    config.write_text(json.dumps({**content, "default_context": answers}))
+    config.write_text(yaml.safe_dump({**content, "default_context": answers}, sort_keys=False))
 
 
 def assert_as_documented(service: BakedService) -> None:
@@ -102,6 +103,8 @@ BAD = [
     ("owner", "platform-team", "it has no @"),
     ("module_path", "git.example/acme/{{cookiecutter.service_name}}", "it has '{'"),
     ("service_name", f"{SERVICE_NAME}-api", "it has '{'"),
+    ("description", datetime.date(2026, 1, 2), "of type date"),
+    ("license", ["MIT"], "of type list"),
     ("http_port", None, "of type NoneType"),
     ("http_port", True, "of type bool"),
     ("http_port", [8081, 8082], "of type list"),
@@ -117,6 +120,7 @@ def test_a_bad_answer_is_refused(config: Path, folder: Path, question: str, bad:
     done = cookiecutter(folder, "--no-input")
     assert done.returncode == 1
     assert re.search(rf"^{question}=.*{re.escape(words)}", done.stderr, re.MULTILINE)
+    assert str(config) in done.stderr
     assert "Traceback" not in done.stderr
     assert list(folder.iterdir()) == []
 
@@ -163,6 +167,14 @@ def test_nothing_is_lost_when_the_answers_after_it_are_on_the_command_line(confi
     done = cookiecutter(folder, "--no-input", "owner=@acme/pay", "license=MIT")
     assert done.returncode == 0, done.stderr
     assert "@acme/pay" in (folder / "my-service/CODEOWNERS").read_text()
+
+
+def test_several_choices_of_another_template_cost_nothing(config: Path, folder: Path) -> None:
+    write(config, {"owner": "@acme/orders", **OF_ANOTHER_TEMPLATE, "base_image": "ubuntu"})
+    done = cookiecutter(folder, "--no-input")
+    assert done.returncode == 0, done.stderr
+    assert f"base_image='ubuntu' in {config}: must be" in done.stderr
+    assert "@acme/orders" in (folder / "my-service/CODEOWNERS").read_text()
 
 
 def test_a_person_learns_of_it_before_the_first_question(config: Path, folder: Path) -> None:

@@ -64,6 +64,30 @@ def test_a_zip_file_makes_the_same(
     assert tree(folder / "orders") == baked_from_folder
 
 
+@pytest.mark.parametrize("name", ["rules.py", "../hooks/post_gen_project.py"])
+def test_a_clone_of_another_version_in_the_current_folder_changes_nothing(
+    repository: Path, tmp_path: Path, name: str, baked_from_folder: dict[str, tuple[bytes, int]]
+) -> None:
+    """Python looks for modules in the current folder first."""
+    with (repository / "go_service_answers" / name).open("a") as file:
+        file.write("\n# Another version.\n")
+    out = tmp_path / "out"
+    done = cookiecutter(repository, "--no-input", "--output-dir", str(out), *WORDS)
+    assert done.returncode == 0, done.stderr
+    assert tree(out / "orders") == baked_from_folder
+
+
+@pytest.mark.parametrize("name", ["answers", "go_service_answers"])
+def test_a_folder_of_a_user_with_the_name_of_a_package_changes_nothing(
+    folder: Path, name: str, baked_from_folder: dict[str, tuple[bytes, int]]
+) -> None:
+    (folder / name).mkdir()
+    (folder / name / "__init__.py").touch()
+    done = cookiecutter(folder, "--no-input", *WORDS, by_module=name == "answers")
+    assert done.returncode == 0, done.stderr
+    assert tree(folder / "orders") == baked_from_folder
+
+
 def test_cruft_makes_the_same(repository: Path, folder: Path, baked_from_folder: dict[str, tuple[bytes, int]]) -> None:
     done = cruft(folder, "create", str(repository), "--no-input", "--extra-context", json.dumps(ANSWERS))
     assert done.returncode == 0, done.stderr

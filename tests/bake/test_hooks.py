@@ -56,10 +56,12 @@ def test_the_pre_generation_hook_prints_all_problems(
 def test_the_post_generation_hook_removes_what_was_not_chosen(
     post_gen: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(post_gen, "files_not_chosen", lambda: ["red", "warm.txt"])
+    monkeypatch.setattr(post_gen, "files_not_chosen", lambda: ["red", "warm.txt", "one/two/blue.txt"])
     monkeypatch.chdir(tmp_path)
     (tmp_path / "red/deep").mkdir(parents=True)
-    (tmp_path / "warm.txt").touch()
+    (tmp_path / "one/two").mkdir(parents=True)
+    (tmp_path / "one/two/blue.txt").touch()
+    (tmp_path / "warm.txt").symlink_to("nowhere")
     (tmp_path / "cold.txt").touch()
     for _ in range(2):  # running it again does no harm
         assert post_gen.main() == 0
