@@ -24,10 +24,10 @@ bench: .venv/ready ## measure the figures of docs/benchmarks.md and write them t
 	@.venv/bin/python -m benchmarks
 
 release: ## check the last commit and write VERSION down
-	@$(PYTHON) -m tools.release write $(VERSION)
+	@$(PYTHON) -m tools.release write "$${VERSION:?Type: make release VERSION=1.2.3}"
 
 tag: ## tag the releases of the default branch
-	@$(PYTHON) -m tools.release tag
+	@$(PYTHON) -m tools.release tag $(BRANCH)
 
 clean: ## remove the environment
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache

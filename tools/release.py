@@ -25,9 +25,8 @@ from typing import Any, NamedTuple
 from tools import versions
 from tools.versions import TEMPLATE, Version, git
 
-CHANGELOG = TEMPLATE / "CHANGELOG.md"
-UPGRADING = TEMPLATE / "UPGRADING.md"
-WRITTEN = [versions.FILE, CHANGELOG.name, UPGRADING.name]
+PAGES = ["CHANGELOG.md", "UPGRADING.md"]
+WRITTEN = [versions.FILE, *PAGES]
 HEADING = "## [Unreleased]\n"
 
 
@@ -91,17 +90,20 @@ def problems(wanted: Version) -> Iterator[str]:
     """Say everything that prevents a release of the last commit as this version."""
     if not wanted.is_release or wanted.fork:
         yield "A release has three numbers and nothing after them."
-    if others := uncommitted_files() - {name for name in WRITTEN if says_version(name, wanted)}:
+    if others := uncommitted_files() - {name for name in WRITTEN if is_written(name, wanted)}:
         yield f"Commit these first: {', '.join(sorted(others))}."
     if str(wanted) in git(TEMPLATE, "tag", "--list").split():
         yield f"There is a tag {wanted} already."
     if versions.origin_at(TEMPLATE, "HEAD").version.fork:
         yield "This is a fork. docs/platform-teams.md says how it gets its versions."
-    for page in (CHANGELOG, UPGRADING):
-        if not says_version(page.name, wanted) and not unreleased(page):
-            yield f'{page.name} has nothing under [Unreleased]. If services need no change by hand, write "Nothing."'
+    for page in PAGES:
+        if not unreleased(page):
+            yield f'{page} has nothing under [Unreleased]. If services need no change by hand, write "Nothing."'
     releases = versions.releases(TEMPLATE)
-    last = max((version for version in releases if version != wanted), default=None)
+    if wanted in releases:
+        yield f"{wanted} is released by commit {releases[wanted][:12]}. When it is merged, type: make tag"
+        return
+    last = max(releases, default=None)
     if last is None:
         return
     if not follows(last, wanted):
@@ -119,28 +121,38 @@ def uncommitted_files() -> set[str]:
     return {line[3:] for line in lines if line}
 
 
-def says_version(name: str, wanted: Version) -> bool:
-    """Report whether one of the three files has the version already."""
-    text = (TEMPLATE / name).read_text(encoding="utf-8")
-    return f" {wanted} " in text if name == versions.FILE else f"\n## [{wanted}] - " in text
-
-
-def unreleased(page: Path) -> str:
-    """Return what a page has under its heading for what is not released yet."""
-    text = page.read_text(encoding="utf-8")
-    found = re.search(rf"^{re.escape(HEADING)}(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
+def unreleased(page: str) -> str:
+    """Return what a page of the last commit has under its heading for what is not released yet."""
+    found = re.search(rf"^{re.escape(HEADING)}(.*?)(?=^## |\Z)", committed(page), re.MULTILINE | re.DOTALL)
     return found[1].strip() if found else ""
 
 
+def committed(name: str) -> str:
+    return git(TEMPLATE, "show", f"HEAD:{name}")
+
+
+def released_text(name: str, wanted: Version, day: str) -> str:
+    """Return what one of the three files must be: the text of the last commit, with the version in it."""
+    if name == versions.FILE:
+        origin = versions.origin(committed(name))
+        return f"{origin.name} {wanted} {origin.address}\n"
+    return committed(name).replace(HEADING, f"{HEADING}\n## [{wanted}] - {day}\n", 1)
+
+
+def is_written(name: str, wanted: Version) -> bool:
+    """Report whether a file of the work tree has the version and no other change, on whatever day it was written."""
+    text = (TEMPLATE / name).read_text(encoding="utf-8") if (TEMPLATE / name).exists() else ""
+    day = re.search(rf"^## \[{re.escape(str(wanted))}\] - (\S+)$", text, re.MULTILINE)
+    return text == released_text(name, wanted, day[1] if day else "")
+
+
 def write_version(wanted: Version, today: datetime.date) -> None:
-    """Write the version into the three files, as far as they do not have it yet."""
-    file = TEMPLATE / versions.FILE
-    origin = versions.origin(file.read_text(encoding="utf-8"))
-    file.write_text(f"{origin.name} {wanted} {origin.address}\n", encoding="utf-8")
-    for page in (CHANGELOG, UPGRADING):
-        if not says_version(page.name, wanted):
-            text = page.read_text(encoding="utf-8")
-            page.write_text(text.replace(HEADING, f"{HEADING}\n## [{wanted}] - {today}\n", 1), encoding="utf-8")
+    """Write the version into the three files. Each is replaced as a whole, so that an interruption leaves no half."""
+    for name in WRITTEN:
+        if not is_written(name, wanted):
+            partial = TEMPLATE / f".{Path(name).name}.partial"
+            partial.write_text(released_text(name, wanted, str(today)), encoding="utf-8")
+            partial.replace(TEMPLATE / name)
 
 
 NEXT = """{version} is written into {files}. To publish it:
@@ -162,29 +174,30 @@ def release(text: str) -> None:
     print(NEXT.format(version=wanted, files=", ".join(WRITTEN)))
 
 
-def default_branch() -> str:
-    """Return the default branch as last fetched from origin. Without one, return HEAD."""
-    try:
-        return git(TEMPLATE, "rev-parse", "--abbrev-ref", "--verify", "--quiet", "origin/HEAD").strip()
-    except subprocess.CalledProcessError:
-        return "HEAD"
-
-
-def tag() -> None:
+def tag(branch: str) -> None:
     """Tag each release of the default branch that has no tag, and say how to publish the tags."""
-    branch = default_branch()
+    branch = branch or default_branch()
     tags = git(TEMPLATE, "tag", "--list").split()
     commits = {str(version): commit for version, commit in versions.releases(TEMPLATE, branch).items()}
     if misplaced := [name for name, commit in commits.items() if name in tags and commit_of(name) != commit]:
-        sys.exit(f"These tags are not on the commit of their release on {branch}: {', '.join(misplaced)}.")
-    missing = [name for name in commits if name not in tags]
-    for name in missing:
+        names = " ".join(misplaced)
+        sys.exit(f"These tags are not on the commit of their release on {branch}: {names}. Type: git tag -d {names}")
+    for name in commits.keys() - set(tags):
         # It may ask for a passphrase, so it has the terminal, and all the time it needs.
         command = ["git", "tag", "--annotate", "--message", f"Release {name}", name, commits[name]]
         if subprocess.run(command, cwd=TEMPLATE).returncode:
             sys.exit(f"git did not tag {name}. Solve that, and type again: make tag")
-    publish = f" To publish the new ones: git push origin {' '.join(missing)}" if missing else ""
-    print(f"Every release of {branch} has its tag.{publish}")
+    print(f"Every release of {branch} has its tag. To publish them, type: git push origin --tags")
+
+
+def default_branch() -> str:
+    """Return the default branch as last fetched from origin, or HEAD in a clone without origin."""
+    if "origin" not in git(TEMPLATE, "remote").split():
+        return "HEAD"
+    try:
+        return git(TEMPLATE, "rev-parse", "--abbrev-ref", "--verify", "--quiet", "origin/HEAD").strip()
+    except subprocess.CalledProcessError:
+        sys.exit("git does not know the default branch of origin. Type: git remote set-head origin --auto")
 
 
 def commit_of(name: str) -> str:
@@ -195,13 +208,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="tools.release", description="Release the template.")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("write", help="write a version down").add_argument("version", help="such as 1.2.3")
-    commands.add_parser("tag", help="tag the releases of the default branch")
+    tags = commands.add_parser("tag", help="tag the releases of the default branch")
+    tags.add_argument("branch", nargs="?", default="", help="another branch, such as HEAD")
     asked = parser.parse_args()
-    versions.refuse_shallow(TEMPLATE)
-    if asked.command == "tag":
-        tag()
-    else:
-        release(asked.version)
+    try:
+        versions.refuse_shallow(TEMPLATE)
+        tag(asked.branch) if asked.command == "tag" else release(asked.version)
+    except subprocess.CalledProcessError as failure:
+        sys.exit(f"git failed: {failure.stderr.strip()}")
+    except subprocess.TimeoutExpired as late:
+        sys.exit(f"git took longer than {late.timeout:.0f} s. Type the command again.")
+    except (OSError, ValueError, KeyError) as failure:
+        sys.exit(f"The release stopped: {type(failure).__name__}: {failure}. Solve that, and type the command again.")
+    except KeyboardInterrupt:
+        sys.exit("\nStopped. Type the command again to go on.")
 
 
 if __name__ == "__main__":

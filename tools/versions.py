@@ -20,7 +20,8 @@ FILE = f"{SERVICE}/.template"
 PARTS = [SERVICE, "templates", "cookiecutter.json", "hooks", "go_service_answers"]  # a service is made of these
 
 SECONDS = 120  # for one command of git that reads
-IN_ENGLISH = {"LC_ALL": "C", "LANGUAGE": "C", "GIT_TERMINAL_PROMPT": "0"}  # and without asking anybody
+# In English, without asking anybody, and without locks that an interruption would leave behind.
+IN_ENGLISH = {"LC_ALL": "C", "LANGUAGE": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
 
 
 class Version(NamedTuple):
@@ -48,7 +49,7 @@ class Origin(NamedTuple):
 
 def version(text: str) -> Version:
     """Read a version such as 1.2.3, 1.2.3-dev or 1.2.3+acme.1. Raises ValueError."""
-    number = "(0|[1-9][0-9]*)"
+    number = "(0|[1-9][0-9]{0,8})"
     found = re.fullmatch(rf"{number}\.{number}\.{number}(?:(-dev)|\+([a-z]+)\.{number})?", text)
     if not found:
         raise ValueError(f"{text[:60]!r} is not a version such as 1.2.3")
@@ -87,12 +88,11 @@ def origin_at(repository: Path, commit: str) -> Origin:
 def releases(repository: Path, branch: str = "HEAD") -> dict[Version, str]:
     """Return the commit of each release on a branch of the template, the oldest first."""
     found: dict[Version, str] = {}
-    log = ["log", "--reverse", "--first-parent", "--diff-filter=AM", "--format=%H", branch, "--", FILE]
-    for commit in git(repository, *log).split():
+    for commit in git(repository, "rev-list", "--reverse", "--first-parent", branch, "--", FILE).split():
         try:
             says = origin_at(repository, commit).version
-        except ValueError:
-            continue  # a mistake in the past, which stays in the history
+        except (ValueError, subprocess.CalledProcessError):
+            continue  # a mistake in the past, or a commit without the file
         if says.is_release:
             found.setdefault(says, commit)
     return found

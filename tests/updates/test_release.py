@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -121,7 +122,10 @@ def test_tagging_again_changes_nothing(template: Path) -> None:
     assert release(template, "tag").returncode == 0
     tags = git(template, "show-ref", "--tags")
     done = release(template, "tag")
-    assert (done.returncode, done.stdout) == (0, "Every release of HEAD has its tag.\n")
+    assert (done.returncode, done.stdout) == (
+        0,
+        "Every release of HEAD has its tag. To publish them, type: git push origin --tags\n",
+    )
     assert git(template, "show-ref", "--tags") == tags
 
 
@@ -163,7 +167,8 @@ def test_a_clone_without_history_releases_nothing(template: Path, tmp_path: Path
 @pytest.mark.parametrize(
     ("wanted", "reason"),
     [
-        ("9.0.0", "9.0.0 does not come right after 1.0.0."),
+        ("9.0.0", "9.0.0 is released by commit "),
+        ("9" * 5000 + ".0.0", "is not a version such as 1.2.3"),
         ("8.9.9", "8.9.9 does not come right after 9.0.0."),
         ("9.2.0", "9.2.0 does not come right after 9.0.0."),
         ("9.0.1-dev", "A release has three numbers and nothing after them."),
@@ -173,6 +178,38 @@ def test_a_clone_without_history_releases_nothing(template: Path, tmp_path: Path
 )
 def test_a_version_comes_right_after_the_last_one(template: Path, wanted: str, reason: str) -> None:
     assert_refused(template, wanted, reason)
+
+
+def test_a_file_that_was_cut_off_is_not_released(template: Path) -> None:
+    assert_written(template, "9.0.1")
+    text = (template / "CHANGELOG.md").read_text()
+    (template / "CHANGELOG.md").write_text(text[: len(text) // 2])
+    assert_refused(template, "9.0.1", "Commit these first: CHANGELOG.md.")
+
+
+def test_without_a_known_default_branch_nothing_is_tagged(template: Path, origin: Path) -> None:
+    git(origin, "remote", "set-head", "origin", "--delete")
+    done = release(origin, "tag")
+    assert (done.returncode, git(origin, "tag")) == (1, "")
+    assert "Type: git remote set-head origin --auto" in done.stderr
+    assert release(origin, "tag", "origin/HEAD").returncode == 1
+    assert release(origin, "tag", "HEAD").returncode == 0
+
+
+def test_a_complaint_of_git_is_shown_without_a_traceback(template: Path) -> None:
+    shutil.rmtree(template / ".git")
+    done = release(template, "write", "9.0.1")
+    assert done.stderr.startswith("git failed: fatal: not a git repository")
+    assert done.returncode == 1
+
+
+@pytest.mark.parametrize("version", ["", "1.1.0; touch pwned"])
+def test_make_passes_the_version_on_as_it_was_typed(template: Path, version: str) -> None:
+    words = ["make", "release", f"PYTHON={sys.executable}", f"VERSION={version}"]
+    done = subprocess.run(words, cwd=template, capture_output=True, text=True)
+    assert done.returncode != 0
+    assert "make release VERSION=1.2.3" in done.stderr if not version else "is not a version" in done.stderr
+    assert not (template / "pwned").exists()
 
 
 @pytest.mark.parametrize("name", ["notes.txt", "CHANGELOG.md"])
