@@ -1,5 +1,5 @@
 {%- from "text.jinja" import quoted -%}
-// Package main starts the service and connects its parts.
+// The service: this file wires its parts together, and nothing else does.
 package main
 
 import (
@@ -33,29 +33,29 @@ const (
 // Version is set by the build: -ldflags "-X main.Version=1.2.3".
 var Version = "dev"
 
-// Exit statuses.
+// Exit statuses: a failure is ours, wrong usage is the caller's.
 const exitOK, exitFailure, exitUsage = 0, 1, 2
 
 func main() {
-	signal.Ignore(syscall.SIGPIPE) // otherwise a write to a closed stdout would end the service
+	signal.Ignore(syscall.SIGPIPE) // a log reader that went away must not end the service
 	os.Exit(run(untilSignal(), os.Args[1:], os.LookupEnv, os.Stdout, os.Stderr))
 }
 
-// untilSignal returns a context that the first SIGINT or SIGTERM cancels. A second signal ends the process at once.
-// With signal.NotifyContext, a second signal that comes very soon would be missed.
+// untilSignal returns a context that the first SIGINT or SIGTERM ends. A second one ends the process at once, however
+// soon it comes, which signal.NotifyContext cannot promise.
 func untilSignal() context.Context {
-	ctx, cancel := context.WithCancelCause(context.Background())
+	ctx, end := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() {
-		cancel(fmt.Errorf("received %s", <-signals))
+		end(fmt.Errorf("received %s", <-signals))
 		<-signals
 		os.Exit(exitFailure)
 	}()
 	return ctx
 }
 
-// run is main without the process, so that tests can call it. It runs until ctx is done and returns the exit status.
+// run is the program apart from its process: it works until ctx is done and returns the exit status.
 func run(ctx context.Context, args []string, lookupEnv func(string) (string, bool), stdout, stderr io.Writer) int {
 	info := build.Read(service, Version)
 	cfg, err := config.Load(lookupEnv)
@@ -72,7 +72,7 @@ func run(ctx context.Context, args []string, lookupEnv func(string) (string, boo
 	case "-version", "--version":
 		fmt.Fprintln(stdout, service, info.Version)
 		return exitOK
-	case "-healthcheck", "--healthcheck": // for the image's HEALTHCHECK: Docker expects exit status 0 or 1
+	case "-healthcheck", "--healthcheck": // for a container; Docker knows 0 and 1 and reserves 2
 		if err == nil {
 			err = health.Check(cfg.Port)
 		}
@@ -90,14 +90,14 @@ func fail(stderr io.Writer, status int, err error) int {
 	return status
 }
 
-// serve handles requests on PORT and ADMIN_ADDR until ctx is done. Then it drains both.
+// serve answers on PORT and ADMIN_ADDR until ctx is done, then drains both.
 func serve(ctx context.Context, cfg config.Config, info build.Info, stdout, stderr io.Writer) int {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	draining := func() bool { return ctx.Err() != nil }
 	logger, flush := logging.Start(stdout, cfg.LogLevel, cfg.LogFormat)
 	defer flush()
-	slog.SetDefault(logger) // handlers log with slog.ErrorContext(r.Context(), ...)
+	slog.SetDefault(logger) // so that a handler can log with slog.ErrorContext(r.Context(), ...)
 
 	handler := middleware.Chain(api.Handler(info, draining),
 		middleware.Observe(logger, draining),
@@ -105,7 +105,7 @@ func serve(ctx context.Context, cfg config.Config, info build.Info, stdout, stde
 		middleware.LimitInFlight(cfg.MaxInFlight),
 		middleware.RefuseCrossOrigin(),
 		middleware.LimitBody(cfg.MaxBodyBytes),
-		middleware.RecordRoute,
+		middleware.NoteRoute,
 	)
 	server, err := httpserver.Listen("PORT", fmt.Sprintf(":%d", cfg.Port), handler, cfg, logger)
 	if err != nil {
@@ -116,7 +116,7 @@ func serve(ctx context.Context, cfg config.Config, info build.Info, stdout, stde
 		handler := middleware.Chain(admin.Routes(ctx),
 			middleware.Observe(logger, draining),
 			middleware.RefuseOtherTargets,
-			middleware.RecordRoute,
+			middleware.NoteRoute,
 		)
 		server, err := httpserver.Listen("ADMIN_ADDR", cfg.AdminAddr, handler, cfg, logger)
 		if err != nil {
@@ -133,7 +133,7 @@ func serve(ctx context.Context, cfg config.Config, info build.Info, stdout, stde
 	for i, server := range servers {
 		running.Go(func() {
 			errs[i] = server.Serve(ctx)
-			stop(errs[i]) // if one server fails, the other stops too
+			stop(errs[i]) // one that fails takes the other along
 		})
 	}
 	running.Wait()

@@ -13,8 +13,7 @@ import (
 	"time"
 )
 
-// env returns a lookupEnv for these variables. By default the port is free and there is no admin port, so that tests
-// can run in parallel.
+// env is a lookupEnv over fixed variables. Free ports are the default, so that tests can run side by side.
 func env(variables ...string) func(string) (string, bool) {
 	set := map[string]string{"PORT": "0", "ADMIN_ADDR": ""}
 	for _, variable := range variables {
@@ -27,21 +26,21 @@ func env(variables ...string) func(string) (string, bool) {
 	}
 }
 
-// runningService is a service started by startService.
-type runningService struct {
-	url          string
-	firstLogLine map[string]any
-	stop         context.CancelFunc
-	exitStatus   chan int
+// running is a service that was started by start.
+type running struct {
+	url    string
+	first  map[string]any // the first line of its log
+	stop   context.CancelFunc
+	status chan int // its exit status
 }
 
-// startService runs the service as main does, and waits until it listens.
-func startService(t *testing.T, variables ...string) *runningService {
+// start runs the service as main does, and waits until it listens.
+func start(t *testing.T, variables ...string) *running {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
-	s := &runningService{stop: stop, exitStatus: make(chan int, 1)}
+	s := &running{stop: stop, status: make(chan int, 1)}
 	log, stdout := io.Pipe()
-	go func() { s.exitStatus <- run(ctx, nil, env(variables...), stdout, t.Output()) }()
+	go func() { s.status <- run(ctx, nil, env(variables...), stdout, t.Output()) }()
 
 	lines := bufio.NewReader(log)
 	line, err := lines.ReadBytes('\n')
@@ -49,22 +48,22 @@ func startService(t *testing.T, variables ...string) *runningService {
 		t.Fatalf("cannot read the log: %v", err)
 	}
 	go io.Copy(t.Output(), lines) //nolint:errcheck // ends with the test
-	if err := json.Unmarshal(line, &s.firstLogLine); err != nil {
+	if err := json.Unmarshal(line, &s.first); err != nil {
 		t.Fatalf("the first log line is not JSON: %v\n%s", err, line)
 	}
-	_, port, err := net.SplitHostPort(fmt.Sprint(s.firstLogLine["address"]))
+	_, port, err := net.SplitHostPort(fmt.Sprint(s.first["address"]))
 	if err != nil {
-		t.Fatalf("the first log line has no address: %v", s.firstLogLine)
+		t.Fatalf("the first log line has no address: %v", s.first)
 	}
 	s.url = "http://127.0.0.1:" + port
 	return s
 }
 
-func (s *runningService) stopAndWait(t *testing.T) int {
+func (s *running) stopped(t *testing.T) int {
 	t.Helper()
 	s.stop()
 	select {
-	case status := <-s.exitStatus:
+	case status := <-s.status:
 		return status
 	case <-time.After(5 * time.Second):
 		t.Fatal("the service did not stop")
@@ -72,33 +71,33 @@ func (s *runningService) stopAndWait(t *testing.T) int {
 	}
 }
 
-func TestServiceRunsUntilStopped(t *testing.T) {
+func TestServesUntilItIsToldToStop(t *testing.T) {
 	t.Parallel()
-	s := startService(t)
-	if got, want := s.firstLogLine["msg"], "listening"; got != want {
-		t.Errorf("first log line has message %q, want %q", got, want)
+	s := start(t)
+	if got, want := s.first["msg"], "listening"; got != want {
+		t.Errorf("first log line says %q, want %q", got, want)
 	}
-	if got, want := s.firstLogLine["version"], any("dev"); got != want {
+	if got, want := s.first["version"], any("dev"); got != want {
 		t.Errorf("first log line has version %v, want %v", got, want)
 	}
 
-	response, err := http.Get(s.url + "/version")
+	answer, err := http.Get(s.url + "/version")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer response.Body.Close()
-	if got, want := response.StatusCode, http.StatusOK; got != want {
-		t.Errorf("GET /version: status %d, want %d", got, want)
+	defer answer.Body.Close()
+	if got, want := answer.StatusCode, http.StatusOK; got != want {
+		t.Errorf("GET /version answers %d, want %d", got, want)
 	}
 
-	if got := s.stopAndWait(t); got != exitOK {
+	if got := s.stopped(t); got != exitOK {
 		t.Errorf("exit status %d, want %d", got, exitOK)
 	}
 }
 
 func TestHealthcheck(t *testing.T) {
 	t.Parallel()
-	s := startService(t)
+	s := start(t)
 	_, port, _ := net.SplitHostPort(strings.TrimPrefix(s.url, "http://"))
 
 	check := func() int {
@@ -107,19 +106,19 @@ func TestHealthcheck(t *testing.T) {
 	if got := check(); got != exitOK {
 		t.Errorf("health check of a running service exits with %d, want %d", got, exitOK)
 	}
-	s.stopAndWait(t)
+	s.stopped(t)
 	if got := check(); got != exitFailure {
 		t.Errorf("health check of a stopped service exits with %d, want %d", got, exitFailure)
 	}
 }
 
-func TestServiceFailsToStart(t *testing.T) {
+func TestRefusesToStart(t *testing.T) {
 	t.Parallel()
 	taken, err := net.Listen("tcp", ":0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = taken.Close() }) // not defer: the parallel subtests run after this function returned
+	t.Cleanup(func() { _ = taken.Close() }) // not defer: the subtests outlive this function
 	_, port, _ := net.SplitHostPort(taken.Addr().String())
 
 	tests := []struct {
@@ -127,10 +126,10 @@ func TestServiceFailsToStart(t *testing.T) {
 		args   []string
 		env    []string
 		status int
-		stderr []string // must contain all of these
+		stderr []string // has all of these
 	}{
 		{"unknown flag", []string{"-verbose"}, nil, exitUsage, []string{"-verbose", "usage:"}},
-		{"unexpected argument", []string{"serve"}, nil, exitUsage, []string{"serve", "usage:"}},
+		{"stray argument", []string{"serve"}, nil, exitUsage, []string{"serve", "usage:"}},
 		{"bad variables", nil, []string{"PORT=http", "LOG_LEVEL="}, exitUsage, []string{"PORT", "LOG_LEVEL"}},
 		{"port taken", nil, []string{"PORT=" + port}, exitFailure, []string{"PORT", ":" + port}},
 		{"admin port taken", nil, []string{"ADMIN_ADDR=:" + port}, exitFailure, []string{"ADMIN_ADDR", ":" + port}},
@@ -144,7 +143,7 @@ func TestServiceFailsToStart(t *testing.T) {
 			}
 			for _, want := range test.stderr {
 				if !strings.Contains(stderr.String(), want) {
-					t.Errorf("standard error is %q, want it to contain %q", stderr.String(), want)
+					t.Errorf("standard error is %q, want it to have %q", stderr.String(), want)
 				}
 			}
 		})
@@ -159,7 +158,7 @@ func TestHelpAndVersion(t *testing.T) {
 			t.Errorf("%s exits with %d, want %d", argument, got, exitOK)
 		}
 		if !strings.Contains(stdout.String(), want) {
-			t.Errorf("%s prints %q, want it to contain %q", argument, stdout.String(), want)
+			t.Errorf("%s prints %q, want it to have %q", argument, stdout.String(), want)
 		}
 	}
 }

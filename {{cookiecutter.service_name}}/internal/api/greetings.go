@@ -19,7 +19,7 @@ type greeting struct {
 	Message string `json:"message"`
 }
 
-// greet handles POST /v1/greetings. It is the example: copy it for your first endpoint, then delete it.
+// greet answers POST /v1/greetings. It is the example: copy it for your first endpoint, then delete it.
 func greet(w http.ResponseWriter, r *http.Request) {
 	request, ok := decode[greetingRequest](w, r)
 	if !ok {
@@ -32,12 +32,12 @@ func greet(w http.ResponseWriter, r *http.Request) {
 	respond(w, http.StatusOK, greeting{Message: "Hello, " + request.Name + "!"})
 }
 
-// problems returns one entry for each field with a bad value.
+// problems has an entry for each field with a bad value.
 func (g greetingRequest) problems() []problem.Field {
 	length := utf8.RuneCountInString(g.Name)
 	if length < 1 || length > maxNameLength || strings.ContainsFunc(g.Name, unicode.IsControl) {
 		return []problem.Field{
-			{Pointer: "#/name", Detail: "must be 1 to 100 characters, none of them a control character"},
+			{Pointer: "#/name", Detail: "has to be 1 to 100 characters, none of them a control character"},
 		}
 	}
 	return nil

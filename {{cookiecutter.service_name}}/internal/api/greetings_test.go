@@ -12,10 +12,10 @@ func TestGreet(t *testing.T) {
 	tests := []struct {
 		name, body string
 		status     int
-		response   string // must contain this
+		answer     string // has this
 	}{
 		{"a name", `{"name":"Ada"}`, http.StatusOK, `{"message":"Hello, Ada!"}`},
-		{"longest name", `{"name":"` + strings.Repeat("é", 100) + `"}`, http.StatusOK, "Hello, éé"},
+		{"the longest", `{"name":"` + strings.Repeat("é", 100) + `"}`, http.StatusOK, "Hello, éé"},
 		{"too long", `{"name":"` + strings.Repeat("é", 101) + `"}`, http.StatusUnprocessableEntity, `"pointer":"#/name"`},
 		{"empty", `{"name":""}`, http.StatusUnprocessableEntity, `"pointer":"#/name"`},
 		{"missing", `{}`, http.StatusUnprocessableEntity, `"pointer":"#/name"`},
@@ -32,8 +32,8 @@ func TestGreet(t *testing.T) {
 			if got := w.Code; got != test.status {
 				t.Errorf("status %d, want %d", got, test.status)
 			}
-			if got := w.Body.String(); !strings.Contains(got, test.response) {
-				t.Errorf("response %s, want it to contain %s", got, test.response)
+			if got := w.Body.String(); !strings.Contains(got, test.answer) {
+				t.Errorf("answer %s, want it to have %s", got, test.answer)
 			}
 		})
 	}

@@ -1,4 +1,4 @@
-// Package api has the routes of the service and their handlers.
+// Package api is what the service offers its clients.
 package api
 
 import (
@@ -13,7 +13,7 @@ import (
 //go:embed openapi.yaml
 var openAPI []byte
 
-// Handler serves the routes of this service, and those that every service has: index, description, version and probes.
+// Handler answers the routes of this service, and those by which it is found, described and watched.
 func Handler(info build.Info, draining func() bool) http.Handler {
 	mux := http.NewServeMux()
 	routes(mux)
@@ -27,7 +27,7 @@ func Handler(info build.Info, draining func() bool) http.Handler {
 	return mux
 }
 
-// indexPage handles GET /. It names the service and links to its API description.
+// indexPage answers GET / with where to read on.
 func indexPage(info build.Info) http.HandlerFunc {
 	type index struct {
 		Service string `json:"service"`
@@ -37,7 +37,7 @@ func indexPage(info build.Info) http.HandlerFunc {
 	return fixedAnswer("application/json", mustJSON(index{info.Service, info.Version, "/openapi.yaml"}))
 }
 
-// fixedAnswer always sends the same response.
+// fixedAnswer answers with what does not change while the service runs.
 func fixedAnswer(contentType string, body []byte) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", contentType)

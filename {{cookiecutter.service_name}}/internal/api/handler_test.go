@@ -13,8 +13,7 @@ import (
 )
 
 func testHandler() http.Handler {
-	info := build.Info{Service: "orders", Version: "1.2.3", Commit: "unknown", GoVersion: "go1"}
-	return Handler(info, func() bool { return false })
+	return Handler(build.Info{Service: "orders", Version: "1.2.3", Commit: "unknown", GoVersion: "go1"}, func() bool { return false })
 }
 
 func TestRoutes(t *testing.T) {
@@ -26,7 +25,7 @@ func TestRoutes(t *testing.T) {
 	tests := []struct {
 		method, path string
 		status       int
-		body         string // not compared if ""
+		body         string // "" is any
 	}{
 		{"GET", "/", http.StatusOK, `{"service":"orders","version":"1.2.3","openapi":"/openapi.yaml"}`},
 		{"GET", "/livez", http.StatusOK, `{"status":"ok"}`},
@@ -54,7 +53,7 @@ func TestRoutes(t *testing.T) {
 	}
 }
 
-func TestMethodNotAllowedListsTheAllowedMethods(t *testing.T) {
+func TestMethodNotAllowedNamesTheAllowedOnes(t *testing.T) {
 	t.Parallel()
 	recorder := httptest.NewRecorder()
 	testHandler().ServeHTTP(recorder, httptest.NewRequest("POST", "/version", nil))
@@ -63,7 +62,7 @@ func TestMethodNotAllowedListsTheAllowedMethods(t *testing.T) {
 	}
 }
 
-func TestOpenAPIDescribesEveryRouteAndNoOther(t *testing.T) {
+func TestDescriptionHasTheRoutesAndNoOthers(t *testing.T) {
 	t.Parallel()
 	var routed, described []string
 	for _, name := range []string{"routes.go", "handler.go"} {
@@ -86,6 +85,6 @@ func TestOpenAPIDescribesEveryRouteAndNoOther(t *testing.T) {
 	slices.Sort(routed)
 	slices.Sort(described)
 	if !slices.Equal(routed, described) {
-		t.Errorf("openapi.yaml describes\n%q\nroutes.go and handler.go have\n%q", described, routed)
+		t.Errorf("openapi.yaml describes\n%q, routes.go and handler.go have\n%q", described, routed)
 	}
 }

@@ -2,7 +2,7 @@ package api
 
 import "net/http"
 
-// routes adds the routes of this service, one per line. The routes that every service has are in handler.go.
+// routes is every route of this service, a line each. What all services have beside them is in handler.go.
 func routes(mux *http.ServeMux) {
 	mux.HandleFunc("POST /v1/greetings", greet)
 }

@@ -174,7 +174,7 @@ func BenchmarkChain(b *testing.B) {
 		LimitInFlight(1024),
 		RefuseCrossOrigin(),
 		LimitBody(1<<20),
-		RecordRoute,
+		NoteRoute,
 	)
 	r := httptest.NewRequest("GET", "/", nil)
 	w := discard{}

@@ -56,7 +56,7 @@ type exchange struct {
 // exchangeKey is the context key of a request's exchange.
 type exchangeKey struct{}
 
-// Value returns the id to [requestid.From], and the exchange to RecordRoute.
+// Value returns the id to [requestid.From], and the exchange to NoteRoute.
 func (e *exchange) Value(key any) any {
 	switch key {
 	case requestid.Key{}:
@@ -67,9 +67,9 @@ func (e *exchange) Value(key any) any {
 	return e.Context.Value(key)
 }
 
-// RecordRoute records the pattern that the mux matched, for Observe's log line. It must be the last middleware: the mux
+// NoteRoute records the pattern that the mux matched, for Observe's log line. It must be the last middleware: the mux
 // writes the pattern into the request it gets, and middlewares in between could pass on a copy.
-func RecordRoute(mux http.Handler) http.Handler {
+func NoteRoute(mux http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if e, ok := r.Context().Value(exchangeKey{}).(*exchange); ok {
 			defer func() { e.route = r.Pattern }()

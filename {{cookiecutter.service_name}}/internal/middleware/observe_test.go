@@ -60,7 +60,7 @@ func TestRequestIsLoggedInOneLine(t *testing.T) {
 	r := httptest.NewRequest("GET", "/orders/7?token=secret", nil)
 	r.Header.Set("X-Request-ID", "abc")
 	withCopiedRequest := func(w http.ResponseWriter, r *http.Request) {
-		RecordRoute(mux).ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), t, "any value")))
+		NoteRoute(mux).ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), t, "any value")))
 	}
 	response, lines := observe(t, false, withCopiedRequest, r)
 
