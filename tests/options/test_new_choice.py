@@ -35,7 +35,7 @@ def carry_out(step: str, repository: Path) -> None:
         header, *hunks = re.split(r"^@@\n", diff, flags=re.MULTILINE)
         file = repository / header.rpartition("+++ b/")[2].strip()
         for hunk in hunks:
-            old, new = ("\n".join(re.findall(rf"^[{sign}](.*)$", hunk, re.MULTILINE)) for sign in "-+")
+            old, new = ("\n".join(re.findall(rf"^[ {sign}](.*)$", hunk, re.MULTILINE)) for sign in "-+")
             if old:
                 replace(file, old, new)
             else:

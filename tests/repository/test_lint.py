@@ -35,6 +35,11 @@ def test_no_file_names_this_machine_or_a_package_registry() -> None:
         assert not found, f"{name} has {found[0]}"
 
 
+def test_file_names_have_no_jinja() -> None:
+    """The extension would write it out as it is."""
+    assert not [name for name in tracked_files() if "{" in name.removeprefix(SERVICE_FOLDER)]
+
+
 def test_a_file_without_jinja_is_copied_and_not_rendered() -> None:
     """This makes a bake a tenth faster."""
     files = [name for name in tracked_files() if name.startswith(SERVICE_FOLDER)]
