@@ -16,7 +16,7 @@ from tests.support.baking import BakedService, bake_into
 from tests.support.commands import create_by_cruft
 from tests.support.fixtures import Bake, Create, Lint, Once
 from tests.support.machine import is_port_free, missing_engine, skip
-from tests.support.repository import TEMPLATE, clone_with_work_tree, commit_all, copy_work_tree
+from tests.support.repository import TEMPLATE, clone_with_work_tree, copy_work_tree, init_repository
 from tools import toolchain
 from tools.running_service import RunningService
 
@@ -126,7 +126,7 @@ def repository(once: Once, tmp_path: Path) -> Path:
 
     def make(folder: Path) -> None:
         copy_work_tree(folder)
-        commit_all(folder)
+        init_repository(folder)
 
     return Path(shutil.copytree(once("repository", make), tmp_path / "repository/template"))
 

@@ -12,7 +12,7 @@ from go_service_answers import rules
 from tests.support.commands import Done, cruft
 from tests.support.fixtures import Once
 from tests.support.injections import executed
-from tests.support.repository import SERVICE_FOLDER, commit, commit_all, git
+from tests.support.repository import SERVICE_FOLDER, commit, git, init_repository
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def service(once: Once, repository: Path, tmp_path: Path) -> Path:
 
     def make(folder: Path) -> None:
         assert cruft(folder, "create", "../repository", "--no-input").returncode == 0
-        commit_all(folder / "my-service")
+        init_repository(folder / "my-service")
 
     made = Path(shutil.copytree(once("created-by-cruft", make) / "my-service", tmp_path / "my-service"))
     state = json.loads((made / ".cruft.json").read_text())

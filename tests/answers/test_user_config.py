@@ -17,7 +17,7 @@ from tests.support.baking import BakedService
 from tests.support.commands import cookiecutter, cruft, installed
 from tests.support.documents import blocks
 from tests.support.injections import INJECTIONS, executed, run_by_jinja
-from tests.support.repository import commit, commit_all, published_as, read
+from tests.support.repository import commit, init_repository, published_as, read
 from tests.support.terminal import ENTER, CookiecutterTerminal
 
 PAGE = read("docs/platform-teams.md")
@@ -137,9 +137,7 @@ def test_a_choice_of_another_template_yields_to_the_command_line(config: Path, f
     assert "BSD-3-Clause'" not in done.stderr  # Cookiecutter's own warning has no quotes
 
 
-def test_a_choice_of_another_template_that_costs_nothing_is_a_warning_with_its_source(
-    config: Path, folder: Path
-) -> None:
+def test_a_harmless_choice_of_another_template_is_a_warning_with_its_source(config: Path, folder: Path) -> None:
     write(config, {"owner": "@acme/orders", **OF_ANOTHER_TEMPLATE, "of_another_template": "fine"})
     done = cookiecutter(folder, "--no-input")
     assert done.returncode == 0
@@ -240,7 +238,7 @@ def test_cruft_update_takes_the_answer_to_a_new_question_and_keeps_the_others(
 ) -> None:
     assert cruft(folder, "create", str(repository), "--no-input").returncode == 0
     service = BakedService(folder / "my-service")
-    commit_all(service.path)
+    init_repository(service.path)
     asked = json.loads((repository / "cookiecutter.json").read_text())
     (repository / "cookiecutter.json").write_text(json.dumps({"region": "north", **asked}))
     commit(repository, "Ask for the region")

@@ -78,7 +78,7 @@ def test_renovate_json_matches_every_pin() -> None:
     assert not unknown, f"no manager of renovate.json matches {dict(unknown)}"
 
 
-def test_no_pattern_looks_around() -> None:
+def test_no_pattern_has_a_lookaround() -> None:
     """Renovate's engine, RE2, cannot. Python's can, and so the test above would not notice."""
     assert not re.search(r"\(\?<?[=!]", json.dumps(CONFIG))
 

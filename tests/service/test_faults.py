@@ -56,7 +56,7 @@ def first_with_an_answer(clients: list[socket.socket], number: int) -> set[socke
 
 
 @pytest.mark.contract("over `MAX_IN_FLIGHT` requests at once")
-def test_who_was_refused_may_ask_again_on_the_same_connection(binary: Path) -> None:
+def test_a_rejected_client_may_retry_on_the_same_connection(binary: Path) -> None:
     expecting = raw_http.request("POST", "/v1/greetings", GREETING, "Expect: 100-continue").removesuffix(GREETING)
     with (
         RunningService(binary, MAX_IN_FLIGHT="1") as service,

@@ -21,7 +21,7 @@ def test_the_standard_library_is_all_it_imports(default: BakedService) -> None:
 
 
 @pytest.mark.contract("entry")
-def test_main_only_runs(default: BakedService) -> None:
+def test_main_only_calls_run(default: BakedService) -> None:
     code = default.read("main.go")
     assert '\nvar Version = "dev"\n' in code
     main = re.search(r"^func main\(\) \{\n(.*?)^\}", code, re.MULTILINE | re.DOTALL)

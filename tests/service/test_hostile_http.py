@@ -199,13 +199,13 @@ BOTH_FRAMINGS = post(CHUNKED, b"Content-Length: 4", body=b"e\r\n" + GREETING + b
 
 
 @pytest.mark.contract("`POST /v1/greetings`")
-def test_of_both_framings_the_chunks_count(target: RunningService) -> None:
+def test_chunks_win_over_content_length(target: RunningService) -> None:
     assert raw_http.exchange(target.address(), BOTH_FRAMINGS + LAST)[0].json() == {"message": "Hello, Ada!"}
 
 
 @pytest.mark.contract("`POST /v1/greetings`")
 @pytest.mark.xfail(reason="net/http keeps the connection, and hides the Content-Length from handlers")
-def test_both_framings_close_the_connection(target: RunningService) -> None:
+def test_chunks_with_a_content_length_close_the_connection(target: RunningService) -> None:
     assert len(raw_http.exchange(target.address(), BOTH_FRAMINGS + LAST)) == 1
 
 
@@ -253,7 +253,7 @@ def test_half_closed_connections_are_answered_and_closed(
 
 
 @pytest.mark.contract("`POST /v1/greetings`")
-def test_who_expects_100_is_told_to_continue(target: RunningService) -> None:
+def test_a_client_that_expects_100_gets_100_continue(target: RunningService) -> None:
     with raw_http.connect(target.address()) as connection:
         connection.sendall(post(b"Expect: 100-continue", b"Content-Length: 14", body=b""))
         assert connection.recv(4096) == b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -275,7 +275,7 @@ EXPECTING = (b"Expect: 100-continue", b"Content-Length: 14")
         (415, message(b"POST /v1/greetings HTTP/1.1", b"Host: test", b"Content-Type: text/plain", *EXPECTING)),
     ],
 )
-def test_who_expects_100_for_nothing_is_told_so_before_the_body(
+def test_a_rejected_request_gets_its_response_instead_of_100_continue(
     target: RunningService, status: int, sent: bytes
 ) -> None:
     with raw_http.connect(target.address()) as connection:
@@ -349,9 +349,7 @@ SLOW: dict[str, tuple[str, Callable[[raw_http.Address], None]]] = {
 
 @pytest.mark.contract("slow header, slow body, slow reader")
 @pytest.mark.parametrize(("limit", "attack"), SLOW.values(), ids=SLOW.keys())
-def test_who_is_slow_all_the_time_is_cut_off(
-    binary: Path, limit: str, attack: Callable[[raw_http.Address], None]
-) -> None:
+def test_slow_clients_are_cut_off(binary: Path, limit: str, attack: Callable[[raw_http.Address], None]) -> None:
     limits = {"READ_HEADER_TIMEOUT": "1m", "READ_TIMEOUT": "1m", "WRITE_TIMEOUT": "1m", limit: "300ms"}
     with RunningService(binary, **limits) as service:
         attack(service.address())

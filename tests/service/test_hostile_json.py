@@ -75,7 +75,7 @@ UNREADABLE = {
 
 @pytest.mark.contract("body not JSON, trailing data, unknown member, duplicate member, invalid UTF-8")
 @pytest.mark.parametrize("body", UNREADABLE.values(), ids=UNREADABLE.keys())
-def test_json_that_is_none_is_refused_with_the_place(target: RunningService, body: bytes) -> None:
+def test_invalid_json_is_rejected_with_the_place(target: RunningService, body: bytes) -> None:
     answer = greet(target, body)
     assert (answer.status, answer.is_problem()) == (400, True)
     assert " at #" in answer.json()["detail"]
@@ -90,7 +90,7 @@ def test_json_that_is_none_is_refused_with_the_place(target: RunningService, bod
         pytest.param(named(b'{"":' * 10_001), id="deep objects"),
     ],
 )
-def test_a_long_place_does_not_make_a_long_answer(target: RunningService, body: bytes) -> None:
+def test_a_long_place_does_not_make_a_long_response(target: RunningService, body: bytes) -> None:
     answer = greet(target, body)
     assert answer.status == 400
     assert len(answer.body) < 1000
@@ -114,7 +114,7 @@ def test_unusual_json_is_read_as_it_is_meant(target: RunningService, body: bytes
 
 @pytest.mark.contract("value out of range")
 @pytest.mark.parametrize("body", [b"{}", named(b"null"), named(b'"' + b"x" * 1_000_000 + b'"')])
-def test_a_name_that_is_missing_or_huge_is_told_by_field(target: RunningService, body: bytes) -> None:
+def test_a_missing_or_huge_name_gets_an_entry_for_its_field(target: RunningService, body: bytes) -> None:
     answer = greet(target, body)
     assert (answer.status, answer.is_problem()) == (422, True)
     assert [field["pointer"] for field in answer.json()["errors"]] == ["#/name"]

@@ -105,7 +105,7 @@ def test_an_unknown_path_is_not_found(service: RunningService, path: str) -> Non
         ("PUT", "/", "GET, HEAD"),
     ],
 )
-def test_a_wrong_method_is_told_the_right_ones(service: RunningService, method: str, path: str, allowed: str) -> None:
+def test_a_wrong_method_gets_the_allowed_ones(service: RunningService, method: str, path: str, allowed: str) -> None:
     answer = raw_http.ask(service.address(), method, path)
     assert (answer.status, answer.headers["Allow"], answer.is_problem()) == (405, allowed, True)
 
@@ -135,7 +135,7 @@ def test_head_is_get_without_the_body(service: RunningService, path: str) -> Non
         pytest.param('\ufeff{"name":"Ada"}', "byte 0", id="byte-order mark"),
     ],
 )
-def test_a_body_that_cannot_be_read_is_told_where(service: RunningService, body: bytes | str, place: str) -> None:
+def test_an_unreadable_body_gets_the_place_of_its_error(service: RunningService, body: bytes | str, place: str) -> None:
     answer = greet(service, body)
     assert (answer.status, answer.is_problem()) == (400, True)
     assert place in answer.json()["detail"]
@@ -161,7 +161,7 @@ def test_the_description_has_the_range_that_the_service_checks(default: BakedSer
 
 @pytest.mark.contract("value out of range")
 @pytest.mark.parametrize("name", ["", "x" * 101, "A\\u0000", "A\\n", "\\u009f"])
-def test_a_value_out_of_range_is_told_by_field(service: RunningService, name: str) -> None:
+def test_a_value_out_of_range_gets_an_entry_for_its_field(service: RunningService, name: str) -> None:
     answer = greet(service, f'{{"name":"{name}"}}')
     assert (answer.status, answer.is_problem()) == (422, True)
     assert [field["pointer"] for field in answer.json()["errors"]] == ["#/name"]
@@ -192,7 +192,7 @@ def test_too_large_a_body_closes_the_connection(binary: Path, announced: bool) -
 
 
 @pytest.mark.contract("over `MAX_IN_FLIGHT` requests at once")
-def test_over_the_limit_requests_are_refused_and_probes_are_not(binary: Path) -> None:
+def test_requests_over_the_limit_are_rejected_and_probes_are_not(binary: Path) -> None:
     with RunningService(binary, MAX_IN_FLIGHT="1") as service, raw_http.connect(service.address()) as busy:
         busy.sendall(raw_http.request("POST", GREETINGS, '{"name":"Ada"}')[:-1])
         time.sleep(0.1)
@@ -281,7 +281,7 @@ def test_a_panic_is_a_500_with_its_stack_in_the_log_once(faulty: RunningService)
 
 @pytest.mark.contract("a handler panics")
 @pytest.mark.parametrize(("path", "stacks"), [("/panic-late", 1), ("/panic-hijacked", 1), ("/abort", 0)])
-def test_half_an_answer_is_cut(faulty: RunningService, path: str, stacks: int) -> None:
+def test_a_partial_response_ends_with_a_closed_connection(faulty: RunningService, path: str, stacks: int) -> None:
     with raw_http.connect(faulty.address()) as connection:
         connection.sendall(raw_http.request("GET", path))
         assert raw_http.is_cut(connection)
@@ -291,7 +291,7 @@ def test_half_an_answer_is_cut(faulty: RunningService, path: str, stacks: int) -
 
 
 @pytest.mark.contract("over `MAX_IN_FLIGHT` requests at once")
-def test_a_panic_gives_its_place_back(faulty_binary: Path) -> None:
+def test_a_panic_frees_its_place_in_flight(faulty_binary: Path) -> None:
     with RunningService(faulty_binary, MAX_IN_FLIGHT="1") as service:
         assert raw_http.ask(service.address(), "GET", "/panic").status == 500
         for path in ("/panic-late", "/abort"):
@@ -302,7 +302,7 @@ def test_a_panic_gives_its_place_back(faulty_binary: Path) -> None:
 
 
 @pytest.mark.contract("body over `MAX_BODY_BYTES`")
-def test_a_handler_that_answers_by_itself_closes_the_connection_too(faulty_binary: Path) -> None:
+def test_a_handler_with_its_own_response_closes_the_connection_too(faulty_binary: Path) -> None:
     with (
         RunningService(faulty_binary, MAX_BODY_BYTES="10") as service,
         raw_http.connect(service.address()) as connection,
@@ -314,7 +314,7 @@ def test_a_handler_that_answers_by_itself_closes_the_connection_too(faulty_binar
 
 
 @pytest.mark.contract("format")
-def test_what_the_http_server_has_to_say_is_in_the_log(faulty: RunningService) -> None:
+def test_messages_of_net_http_are_in_the_log(faulty: RunningService) -> None:
     raw_http.ask(faulty.address(), "GET", "/twice")
     line = faulty.wait_for(lambda line: "superfluous" in line["msg"])
     assert line["level"] == "WARN"
@@ -342,7 +342,7 @@ def test_pages_of_other_sites_cannot_change_state(service: RunningService, heade
     ("method", "path", "headers"),
     [("GET", "/", []), ("GET", "/none", []), ("PUT", "/", []), ("POST", GREETINGS, ["Sec-Fetch-Site: cross-site"])],
 )
-def test_every_answer_has_an_id_and_no_type_to_guess(
+def test_every_response_has_a_request_id_and_nosniff(
     service: RunningService, method: str, path: str, headers: list[str]
 ) -> None:
     answer = raw_http.ask(service.address(), method, path, None, *headers)

@@ -122,7 +122,7 @@ def test_a_full_disk_delays_nothing(binary: Path) -> None:
 
 
 @pytest.mark.contract("a log that is not read or cannot be written")
-def test_a_log_reader_that_goes_away_holds_nothing(binary: Path) -> None:
+def test_a_log_reader_that_goes_away_delays_nothing(binary: Path) -> None:
     with logging_to(binary, subprocess.PIPE) as (process, port):
         assert process.stdout
         process.stdout.readline()
@@ -132,7 +132,7 @@ def test_a_log_reader_that_goes_away_holds_nothing(binary: Path) -> None:
 
 
 @pytest.mark.contract("a log that is not read or cannot be written")
-def test_a_log_that_nobody_reads_holds_neither_requests_nor_the_stop(binary: Path) -> None:
+def test_a_log_that_nobody_reads_delays_neither_requests_nor_the_stop(binary: Path) -> None:
     with logging_to(binary, subprocess.PIPE) as (process, port):
         ask_often(port, 10_000)  # more lines than the pipe and the service can hold
         assert stopped(process) == 0
@@ -199,7 +199,7 @@ def test_go_tool_pprof_reads_the_profiles(service: RunningService, default: Bake
 
 
 @pytest.mark.contract("`ADMIN_ADDR`")
-def test_empty_turns_it_off(binary: Path) -> None:
+def test_an_empty_address_turns_the_admin_listener_off(binary: Path) -> None:
     with RunningService(binary, ADMIN_ADDR="") as service:
         service.address()
         service.stop()
@@ -229,7 +229,7 @@ def test_the_admin_listener_has_the_stop_of_the_main_one(binary: Path) -> None:
 
 
 @pytest.mark.contract("its limits and its stop")
-def test_a_profile_may_take_its_time_but_does_not_hold_a_stop(binary: Path) -> None:
+def test_a_long_profile_does_not_delay_the_stop(binary: Path) -> None:
     with RunningService(binary, WRITE_TIMEOUT="500ms") as service:
         address = service.address("ADMIN_ADDR")
         assert raw_http.ask(address, "GET", "/debug/pprof/profile?seconds=1").body.startswith(b"\x1f\x8b")

@@ -152,7 +152,7 @@ def test_no_request_fails_while_two_copies_are_restarted_in_turn(binary: Path, h
 
 
 @pytest.mark.contract("SIGTERM, SIGINT")
-def test_clients_are_told_to_leave_their_connections_before_these_are_closed(binary: Path) -> None:
+def test_clients_get_connection_close_before_their_connections_are_closed(binary: Path) -> None:
     with RunningService(binary, SHUTDOWN_DELAY=f"{DELAY}s") as service, ThreadPoolExecutor() as threads:
         clients = [Client(service.address()) for _ in range(4)]
         asking = [threads.submit(client.ask_on_one_connection) for client in clients]

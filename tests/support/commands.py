@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cookiecutter.cli import main as cookiecutter_main
 
-from tests.support.repository import PUBLIC_ADDRESS, TEMPLATE, commit_all, git, published_as
+from tests.support.repository import PUBLIC_ADDRESS, TEMPLATE, git, init_repository, published_as
 
 Done = subprocess.CompletedProcess[str]
 
@@ -63,5 +63,5 @@ def create_by_cruft(template: Path, folder: Path, commit: str = "HEAD", **answer
     done = cruft(folder, "create", PUBLIC_ADDRESS, *words, "--extra-context", context, template=template)
     assert done.returncode == 0, done.stderr
     service = folder / answers.get("service_name", "my-service")
-    commit_all(service)
+    init_repository(service)
     return service

@@ -29,8 +29,8 @@ def commit(folder: Path, message: str) -> None:
     git(folder, "commit", "-q", "--allow-empty", "-m", message)
 
 
-def commit_all(folder: Path) -> None:
-    """Make a folder a git repository with one commit."""
+def init_repository(folder: Path) -> None:
+    """Make a folder a git repository, and commit everything in it."""
     git(folder, "init", "-q")
     commit(folder, "All")
 

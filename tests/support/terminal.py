@@ -14,7 +14,7 @@ from tests.support.repository import TEMPLATE
 ENTER = ""
 
 
-def hear_interrupts() -> None:
+def enable_ctrl_c() -> None:
     """Let Ctrl-C work when the tests run in the background, where shells make jobs ignore it."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
@@ -27,7 +27,7 @@ class CookiecutterTerminal:
         self.process = pexpect.spawn(
             python, ["-m", "cookiecutter", str(TEMPLATE)],
             cwd=str(folder), env={**os.environ, **plain}, encoding="utf-8", dimensions=(60, columns),
-            timeout=20, preexec_fn=hear_interrupts,
+            timeout=20, preexec_fn=enable_ctrl_c,
         )  # fmt: skip
 
     def answer(self, *answers: str) -> str:

@@ -19,8 +19,8 @@ from tests.support.repository import (
     TEMPLATE,
     clone_with_work_tree,
     commit,
-    commit_all,
     git,
+    init_repository,
     write_version,
 )
 from tests.support.team_edits import (
@@ -128,7 +128,7 @@ def test_it_says_of_each_service_how_it_stands(released: Path, fleet: Path) -> N
 
 
 @pytest.mark.long
-def test_it_tells_machines_which_files(released: Path, old: Path) -> None:
+def test_json_lists_the_names_of_the_files(released: Path, old: Path) -> None:
     row = row_of(released, old)
     assert row["edited"] == [".dockerignore", "AGENTS.md", "CODEOWNERS", "README.md", "internal/api/openapi.yaml"]
     assert {*row["edited"], "internal/clock/clock.go"} < set(row["changed"])
@@ -191,7 +191,7 @@ def test_a_module_that_its_team_has_renamed_is_updated_by_its_new_name(released:
 def test_a_service_that_was_edited_before_its_first_commit_is_updated_as_well(released: Path, old: Path) -> None:
     row = row_of(released, old)
     shutil.rmtree(old / ".git")
-    commit_all(old)
+    init_repository(old)
     assert row_of(released, old) == row
 
 
@@ -235,7 +235,7 @@ def test_services_of_one_repository_have_branches_of_their_own(released: Path, o
     whole = old.parent / "whole"
     for name in ("shop/one", "shop/two"):
         shutil.copytree(old, whole / name, ignore=shutil.ignore_patterns(".git"))
-    commit_all(whole)
+    init_repository(whole)
     assert run(released, whole, "--branch").returncode == 0
     for name in ("one", "two"):
         branch = f"template-9.2.0-shop-{name}"
@@ -345,7 +345,7 @@ def test_a_service_of_a_commit_that_the_clone_lacks_is_named(released: Path, old
     ],
 )
 @pytest.mark.long
-def test_what_cannot_be_done_is_said_in_a_line(released: Path, words: list[str], complaint: str) -> None:
+def test_a_wrong_command_is_explained_in_one_line(released: Path, words: list[str], complaint: str) -> None:
     done = run(released, released / words[0], *words[1:])
     assert complaint in done.stderr
     assert "Traceback" not in done.stderr

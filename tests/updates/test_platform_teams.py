@@ -18,8 +18,8 @@ from tests.support.repository import (
     PUBLIC_ADDRESS,
     SERVICE_FOLDER,
     commit,
-    commit_all,
     git,
+    init_repository,
     published_as,
     read,
     write_version,
@@ -132,7 +132,7 @@ def test_modules_of_the_private_host_are_not_requested_from_a_proxy(fork: Path, 
     library = tmp_path / "library"
     library.mkdir()
     (library / "go.mod").write_text("module git.example/acme/library.git\n")
-    commit_all(library)
+    init_repository(library)
     git(library, "tag", "v1.0.0")
     (variable,) = re.findall(r"^    (GOPRIVATE=\S+) \\$", service.read("Dockerfile"), re.MULTILINE)
     environment = {

@@ -18,7 +18,7 @@ from tests.support.baking import BakedService
 from tests.support.choices import CHOICES, Answers, combinations, name_of
 from tests.support.commands import Done, cookiecutter, cruft
 from tests.support.fixtures import Create, Lint
-from tests.support.repository import SERVICE_FOLDER, TEMPLATE, commit, commit_all, git, has_history
+from tests.support.repository import SERVICE_FOLDER, TEMPLATE, commit, git, has_history, init_repository
 from tests.support.team_edits import EDITS, NEW_MODULE, Change, all_edits, write
 from tests.support.template_changes import (
     CHANGES,
@@ -238,7 +238,7 @@ def test_lines_that_fit_are_changed_when_the_first_commit_is_not_the_untouched_b
     for edit in some_edits:
         edit(service)
     shutil.rmtree(service / ".git")
-    commit_all(service)
+    init_repository(service)
     new_setting(template)
     new_file(template)
     commit(template, "What the template did")
@@ -255,5 +255,5 @@ def test_a_service_in_a_folder_of_a_larger_repository_is_updated(create: Create,
     service = whole / "services/my-service"
     shutil.move(create(), service)
     shutil.rmtree(service / ".git")
-    commit_all(whole)
+    init_repository(whole)
     assert_same(service, edit_and_update(service, template, all_edits, all_changes))
