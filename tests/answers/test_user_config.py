@@ -14,7 +14,7 @@ import yaml
 from go_service_answers import rules, template
 from go_service_answers.rules import SERVICE_NAME
 from tests.support.baking import BakedService
-from tests.support.commands import cookiecutter, cruft, installed
+from tests.support.commands import cookiecutter, cookiecutter_in_process, cruft, installed
 from tests.support.documents import blocks
 from tests.support.injections import INJECTIONS, executed, run_by_jinja
 from tests.support.repository import commit, init_repository, published_as, read
@@ -117,7 +117,7 @@ BAD = [
 @pytest.mark.parametrize(("question", "bad", "words"), BAD, ids=str)
 def test_a_bad_answer_is_refused(config: Path, folder: Path, question: str, bad: object, words: str) -> None:
     write(config, {**ANSWERS, question: bad, "of_another_template": "fine"})
-    done = cookiecutter(folder, "--no-input")
+    done = cookiecutter_in_process(folder, "--no-input")
     assert done.returncode == 1
     assert re.search(rf"^{question}=.*{re.escape(words)}", done.stderr, re.MULTILINE)
     assert str(config) in done.stderr
@@ -218,7 +218,7 @@ def test_cruft_refuses_the_same_config(config: Path, repository: Path, folder: P
 )
 def test_only_the_service_name_is_rendered(config: Path, folder: Path, text: str) -> None:
     write(config, {"description": f"{SERVICE_NAME}{text}{SERVICE_NAME}"})
-    done = cookiecutter(folder, "--no-input", "service_name=orders")
+    done = cookiecutter_in_process(folder, "--no-input", "service_name=orders")
     assert done.returncode == 0, done.stderr
     description = yaml.safe_load((folder / "orders/internal/api/openapi.yaml").read_text())["info"]["summary"]
     assert description == f"orders{text}orders"
@@ -227,7 +227,7 @@ def test_only_the_service_name_is_rendered(config: Path, folder: Path, text: str
 
 def test_a_typed_answer_is_not_rendered_when_the_config_has_the_same(config: Path, folder: Path) -> None:
     write(config, {"description": SERVICE_NAME})
-    done = cookiecutter(folder, "--no-input", f"description={SERVICE_NAME}")
+    done = cookiecutter_in_process(folder, "--no-input", f"description={SERVICE_NAME}")
     assert done.returncode == 0, done.stderr
     description = yaml.safe_load((folder / "my-service/internal/api/openapi.yaml").read_text())["info"]["summary"]
     assert description == SERVICE_NAME
