@@ -76,6 +76,14 @@ def own_image(service: Path) -> None:
     replace(service / "Dockerfile", "\nWORKDIR /app\n", "\nWORKDIR /app\nENV TZ=Europe/Berlin\n")
 
 
+def own_middleware(service: Path) -> None:
+    """A middleware in the chain of main.go, with a test that starts the service as main_test.go does."""
+    write(service / "shop.go", SHOP)
+    write(service / "shop_test.go", SHOP_TEST)
+    chain = "\t\tmiddleware.LimitBody(cfg.MaxBodyBytes),\n"
+    replace(service / "main.go", chain, f"{chain}\t\tnameShop,\n")
+
+
 def deleted_example(service: Path) -> None:
     """As the README says: two files, a route, a path, and the lines of the README about them."""
     for name in ("greetings.go", "greetings_test.go"):
@@ -106,6 +114,7 @@ EDITS: dict[str, Change] = {
     "own words": own_words,
     "own setting": own_setting,
     "own image": own_image,
+    "own middleware": own_middleware,
     "deleted example": deleted_example,
     "renamed module": renamed_module,
 }
@@ -163,6 +172,31 @@ ORDERS_PATH = """  /v1/orders/{id}:
       responses:
         "204": { description: Forgotten. }
 
+"""
+
+SHOP = """package main
+
+import "net/http"
+
+// nameShop says which shop answers.
+func nameShop(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Shop", "till")
+		next.ServeHTTP(w, r)
+	})
+}
+"""
+
+SHOP_TEST = """package main
+
+import "testing"
+
+func TestShopStops(t *testing.T) {
+	t.Parallel()
+	if status := start(t).stopped(t); status != exitOK {
+		t.Errorf("exit status %d, want %d", status, exitOK)
+	}
+}
 """
 
 STOCK = """// Package stock knows what there is.
