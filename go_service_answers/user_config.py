@@ -12,6 +12,8 @@ from go_service_answers import caller, rules, template
 def check() -> None:
     """Refuse a config with answers that Cookiecutter would drop or cannot use. Warn about choices that are ignored."""
     config, given = caller.config_answers(), caller.command_line_answers()
+    if not config:
+        return
     if lines := [wrong_type(name) for name in template.questions() if name not in given and is_of_wrong_type(name)]:
         rules.refuse(lines)
     bad = [name for name in config if is_bad_choice(name)]

@@ -15,11 +15,11 @@ from http.client import HTTPResponse
 from pathlib import Path
 from typing import NamedTuple
 
+from go_service_answers import template
 from tools import toolchain
 from tools.running_service import Line, RunningService
 
-TEMPLATE = Path(__file__).resolve().parent.parent
-GALLERY = TEMPLATE / "docs/gallery.md"
+GALLERY = template.ROOT / "docs/gallery.md"
 
 TEXT = """# Gallery
 
@@ -92,19 +92,13 @@ def block(text: str, language: str = "text") -> str:
     return f"````{language}\n{text.rstrip()}\n````\n"
 
 
-def choices_by_option() -> dict[str, list[str]]:
-    """Return the choices of each question that has some. The default is the first."""
-    context = json.loads((TEMPLATE / "cookiecutter.json").read_text(encoding="utf-8"))
-    return {name: choices for name, choices in context.items() if name[0] != "_" and isinstance(choices, list)}
-
-
 def bake(folder: Path, *answers: str) -> Path:
     """Bake into a new folder and return the service. The user's config is not read."""
     folder.mkdir()
     config = folder.parent / "config.json"
     config.write_text(json.dumps({"replay_dir": str(folder.parent / "replays")}), encoding="utf-8")
     options = ["--no-input", "--config-file", str(config), "--output-dir", str(folder)]
-    command = [sys.executable, "-m", "cookiecutter", *options, str(TEMPLATE), *answers]
+    command = [sys.executable, "-m", "cookiecutter", *options, str(template.ROOT), *answers]
     subprocess.run(command, stdin=subprocess.DEVNULL, check=True)
     (service,) = folder.iterdir()
     return service
@@ -147,7 +141,7 @@ def changed_lines(old: str, new: str) -> str:
 
 def choices(folder: Path, default: dict[str, str]) -> Iterator[str]:
     """Yield a section for each choice that is not the default."""
-    for option, (usual, *others) in choices_by_option().items():
+    for option, (usual, *others) in template.choices().items():
         for choice in others:
             chosen = contents(bake(folder / f"{option}-{choice}", f"{option}={choice}"))
             yield f"### `{option}`: `{choice}` instead of `{usual}`\n"
@@ -215,8 +209,7 @@ def responses_and_log(binary: Path) -> tuple[list[str], list[Line]]:
     """Run a service: send it the requests, stop it, and send one more while it drains."""
     with RunningService(binary, **VARIABLES) as running:
         responses = [send(running, request) for request in REQUESTS]
-        running.signal()
-        running.wait_for(lambda line: line["msg"] == "draining")
+        running.drain()
         responses.append(send(running, READY))
         running.wait()
     return responses, running.lines
@@ -269,7 +262,7 @@ def page(folder: Path) -> str:
 def main() -> None:
     with tempfile.TemporaryDirectory(prefix="go-service-template-gallery-") as folder:
         GALLERY.write_text(page(Path(folder)), encoding="utf-8")
-    print(f"Written to {GALLERY.relative_to(TEMPLATE)}")
+    print(f"Written to {GALLERY.relative_to(template.ROOT)}")
 
 
 if __name__ == "__main__":

@@ -16,8 +16,7 @@ from rich.text import Text
 
 from go_service_answers import template
 
-TEMPLATE = Path(__file__).resolve().parent.parent
-PICTURE = TEMPLATE / "docs/prompt.svg"
+PICTURE = template.ROOT / "docs/prompt.svg"
 COLUMNS = 100
 ENTER = ""
 TYPED = ["Order API", ENTER, "Takes orders.", ENTER, "acme/orders", ENTER]  # with two mistakes, asked again
@@ -28,7 +27,7 @@ def session(folder: Path) -> str:
     config = folder / "config.json"
     config.write_text(json.dumps({"replay_dir": str(folder / "replays")}), encoding="utf-8")
     (folder / "ada").mkdir()
-    command = ["-m", "cookiecutter", str(TEMPLATE), "--config-file", str(config)]
+    command = ["-m", "cookiecutter", str(template.ROOT), "--config-file", str(config)]
     colors = {"TERM": "xterm-256color", "COLORTERM": "", "FORCE_COLOR": "1", "COLUMNS": str(COLUMNS)}
     environment = {name: value for name, value in os.environ.items() if name != "NO_COLOR"} | colors
     terminal = pexpect.spawn(
@@ -54,7 +53,7 @@ def svg(shown: str) -> str:
 def main() -> None:
     with tempfile.TemporaryDirectory(prefix="go-service-template-") as folder:
         PICTURE.write_text(svg(session(Path(folder).resolve())), encoding="utf-8")
-    print(f"Written to {PICTURE.relative_to(TEMPLATE)}")
+    print(f"Written to {PICTURE.relative_to(template.ROOT)}")
 
 
 if __name__ == "__main__":

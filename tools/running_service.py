@@ -69,6 +69,11 @@ class RunningService:
         host, port = self.address()
         return f"http://{host}:{port}"
 
+    def drain(self, number: signal.Signals = signal.SIGTERM) -> None:
+        """Send a signal and wait until the service drains."""
+        self.signal(number)
+        self.wait_for(lambda line: line["msg"] == "draining")
+
     def signal(self, number: signal.Signals = signal.SIGTERM) -> None:
         self.process.send_signal(number)
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
+from tests.support.commands import installed
 from tests.support.machine import go_environment, skip
 from tests.support.repository import TEMPLATE
 
@@ -26,7 +25,7 @@ ACTIONLINT = ["go", "run", "github.com/rhysd/actionlint/cmd/actionlint@v1.7.12"]
 
 def command(name: str) -> str:
     """Return the path of a command: the machine's own, else the one in .venv."""
-    return shutil.which(name) or str(Path(sys.executable).parent / name)
+    return shutil.which(name) or installed(name)
 
 
 @pytest.mark.parametrize("schema", SCHEMAS)

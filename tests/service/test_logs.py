@@ -222,8 +222,7 @@ def test_the_admin_listener_has_the_limits_of_the_main_one(binary: Path) -> None
 def test_the_admin_listener_has_the_stop_of_the_main_one(binary: Path) -> None:
     with RunningService(binary, SHUTDOWN_DELAY="500ms") as service:
         service.address()
-        service.signal()
-        service.wait_for(lambda line: line["msg"] == "draining")
+        service.drain()
         assert raw_http.ask(service.address("ADMIN_ADDR"), "GET", "/debug/vars").headers["Connection"] == "close"
         assert service.wait() == 0
 

@@ -111,8 +111,7 @@ def half_a_body(address: raw_http.Address) -> Iterator[socket.socket]:
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
 def test_a_stop_serves_on_for_the_delay_and_finishes_what_is_in_flight(binary: Path, stop: signal.Signals) -> None:
     with RunningService(binary, SHUTDOWN_DELAY="1s") as service, half_a_body(service.address()) as in_flight:
-        service.signal(stop)
-        service.wait_for(lambda line: line["msg"] == "draining")
+        service.drain(stop)
 
         ready, alive = (raw_http.ask(service.address(), "GET", path) for path in ("/readyz", "/livez"))
         assert (ready.status, ready.is_problem(), alive.status) == (503, True, 200)
@@ -153,8 +152,7 @@ def test_a_silent_connection_does_not_hold_the_stop(binary: Path, sent: bytes) -
 def test_a_second_signal_ends_at_once(binary: Path) -> None:
     with RunningService(binary, SHUTDOWN_DELAY="1m") as service:
         service.address()
-        service.signal()
-        service.wait_for(lambda line: line["msg"] == "draining")
+        service.drain()
         service.signal()
         assert service.wait(2) == 1
 
@@ -173,8 +171,7 @@ def test_no_second_signal_is_lost(binary: Path) -> None:
 def test_the_health_check_of_a_draining_service_is_0(binary: Path) -> None:
     with RunningService(binary, SHUTDOWN_DELAY="1m") as service:
         _, port = service.address()
-        service.signal()
-        service.wait_for(lambda line: line["msg"] == "draining")
+        service.drain()
         assert run(binary, "-healthcheck", PORT=str(port)).returncode == 0
 
 

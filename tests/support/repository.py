@@ -7,8 +7,10 @@ import shutil
 import subprocess
 from pathlib import Path
 
-TEMPLATE = Path(__file__).resolve().parents[2]
-SERVICE_FOLDER = "{{cookiecutter.service_name}}"
+from go_service_answers import template
+
+TEMPLATE = template.ROOT
+SERVICE_FOLDER = template.SERVICE_FOLDER
 SERVICE = TEMPLATE / SERVICE_FOLDER
 PUBLIC_ADDRESS = (SERVICE / ".template").read_text(encoding="utf-8").split()[2]
 
@@ -75,9 +77,9 @@ def published_as(repository: Path) -> dict[str, str]:
     return {**os.environ, **variables}
 
 
-def write_version(template: Path, version: str, name: str = "") -> None:
+def write_version(repository: Path, version: str, name: str = "") -> None:
     """Write a version into `.template` and commit it, as a release does, but without a tag."""
-    file = template / SERVICE_FOLDER / ".template"
+    file = repository / SERVICE_FOLDER / ".template"
     old_name, _, address = file.read_text().split()
     file.write_text(f"{name or old_name} {version} {address}\n")
-    commit(template, f"Release {version}")
+    commit(repository, f"Release {version}")

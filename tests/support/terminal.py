@@ -12,6 +12,7 @@ import pexpect
 from tests.support.repository import TEMPLATE
 
 ENTER = ""
+COLUMNS = 250  # no question is longer
 
 
 def enable_ctrl_c() -> None:
@@ -22,11 +23,11 @@ def enable_ctrl_c() -> None:
 class CookiecutterTerminal:
     """Cookiecutter asking its questions in a folder."""
 
-    def __init__(self, folder: Path, python: str = sys.executable, columns: int = 250) -> None:
-        plain = {"TERM": "dumb", "NO_COLOR": "1", "COLUMNS": str(columns)}
+    def __init__(self, folder: Path, python: str = sys.executable) -> None:
+        plain = {"TERM": "dumb", "NO_COLOR": "1", "COLUMNS": str(COLUMNS)}
         self.process = pexpect.spawn(
             python, ["-m", "cookiecutter", str(TEMPLATE)],
-            cwd=str(folder), env={**os.environ, **plain}, encoding="utf-8", dimensions=(60, columns),
+            cwd=str(folder), env={**os.environ, **plain}, encoding="utf-8", dimensions=(60, COLUMNS),
             timeout=20, preexec_fn=enable_ctrl_c,
         )  # fmt: skip
 
