@@ -43,7 +43,7 @@ def runs(python: str) -> bool:
 
 
 SETUPS = [Setup(sys.executable, version) for version in COOKIECUTTERS]
-SETUPS += [Setup(python, COOKIECUTTERS[-1]) for python in {*pythons()[:1], *pythons()[-1:]}]
+SETUPS += [Setup(python, COOKIECUTTERS[-1]) for python in dict.fromkeys([*pythons()[:1], *pythons()[-1:]])]
 
 
 @pytest.fixture(params=SETUPS, ids=lambda setup: f"{Path(setup.python).name}-{setup.cookiecutter}")
