@@ -30,13 +30,17 @@ tag: ## tag the releases of the default branch
 	@$(PYTHON) -m tools.release tag $(BRANCH)
 
 clean: ## remove the environment
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .venv-fleet .pytest_cache .mypy_cache .ruff_cache
 
-.venv/ready: pyproject.toml
+.venv/ready: GROUP = dev
+.venv/ready: NOTE = , with a Go toolchain: up to a minute, once
+.venv-fleet/ready: GROUP = fleet # for tools/fleet
+
+.venv/ready .venv-fleet/ready: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 10) or sys.exit("Python 3.10 or later is needed. This is " + sys.version)'
 	@$(PYTHON) -c 'import ensurepip' || { echo "Python lacks venv. On Debian type: apt install python3-venv"; exit 1; }
-	@echo "Creating .venv, with a Go toolchain: up to a minute, once"
-	@$(PYTHON) -m venv --clear .venv
-	@.venv/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
-	@.venv/bin/python -m pip install --quiet --group dev
+	@echo "Creating $(@D)$(NOTE)"
+	@$(PYTHON) -m venv --clear $(@D)
+	@$(@D)/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	@$(@D)/bin/python -m pip install --quiet --group $(GROUP)
 	@touch $@

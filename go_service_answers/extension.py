@@ -26,7 +26,7 @@ from typing import Any
 from jinja2 import Environment
 from jinja2.ext import Extension
 
-from go_service_answers import caller, rules, template, user_config
+from go_service_answers import caller, link, rules, template, user_config
 
 OLDEST_PYTHON = (3, 10)
 OLDEST_COOKIECUTTER = (2, 5)
@@ -202,7 +202,7 @@ class Answers(Extension):
     def __init__(self, environment: Environment) -> None:
         refuse_old(sys.version_info[:2], sys.modules["cookiecutter"].__version__)
         super().__init__(environment)
-        filters = (ask_again, refuse_bad, before_first_file, rules.refusal, template.files_not_chosen)
+        filters = (ask_again, refuse_bad, before_first_file, rules.refusal, template.files_not_chosen, link.link)
         environment.filters.update({function.__name__: function for function in filters})
         if caller.is_about_to_ask():
             user_config.check()

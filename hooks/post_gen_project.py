@@ -1,4 +1,4 @@
-"""Remove the files that belong to other choices, and print what to type next."""
+"""Remove the files that belong to other choices, link the service to the template, and print what to type next."""
 
 from __future__ import annotations
 
@@ -12,6 +12,11 @@ def files_not_chosen() -> list[str]:
     """Return the files and folders to remove. Cookiecutter replaces the expression below with the filter's result."""
     paths: list[str] = {{cookiecutter | files_not_chosen | tojson}}  # type: ignore[name-defined, assignment]  # noqa: F821
     return paths
+
+
+def link() -> str:
+    """Return the content of .cruft.json, or "". Cookiecutter replaces the expression below with the filter's result."""
+    return {{cookiecutter | link | tojson}}  # type: ignore[name-defined, return-value]  # noqa: F821
 
 
 def known_to_cookiecutter() -> list[str]:
@@ -32,6 +37,13 @@ def remove(path: str) -> None:
         folder = os.path.dirname(folder)
 
 
+def write_once(path: str, content: str) -> None:
+    """Write a file, unless there is nothing to write or the file is there already."""
+    if content and not os.path.lexists(path):
+        with open(path, "w", encoding="utf-8", newline="\n") as file:
+            file.write(content)
+
+
 def next_steps(folder: str) -> str:
     """Return what a person types next."""
     return f"\n{os.path.basename(folder)} is ready:\n\n  cd {shlex.quote(folder)}\n  make test\n  make run\n"
@@ -41,6 +53,7 @@ def main() -> int:
     """Tidy the current directory, which is the new service."""
     for path in files_not_chosen():
         remove(path)
+    write_once(".cruft.json", link())
     is_person_there = sys.stdin is not None and sys.stdin.isatty()
     if is_person_there and "_commit" not in known_to_cookiecutter():  # cruft sets it, and bakes in temporary folders
         encoding = sys.stdout.encoding

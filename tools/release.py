@@ -103,7 +103,7 @@ def problems(wanted: Version) -> Iterator[str]:
     if wanted in releases:
         yield f"{wanted} is released by commit {releases[wanted][:12]}. When it is merged, type: make tag"
         return
-    last = max(releases, default=None)
+    last = versions.newest(releases)
     if last is None:
         return
     if not follows(last, wanted):

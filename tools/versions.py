@@ -10,13 +10,14 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 TEMPLATE = Path(__file__).resolve().parent.parent
 SERVICE = "{{cookiecutter.service_name}}"
-FILE = f"{SERVICE}/.template"
+ORIGIN = ".template"
+FILE = f"{SERVICE}/{ORIGIN}"
 PARTS = [SERVICE, "templates", "cookiecutter.json", "hooks", "go_service_answers"]  # a service is made of these
 
 SECONDS = 120  # for one command of git that reads
@@ -96,6 +97,11 @@ def releases(repository: Path, branch: str = "HEAD") -> dict[Version, str]:
         if says.is_release:
             found.setdefault(says, commit)
     return found
+
+
+def newest(found: Iterable[Version]) -> Version | None:
+    """Return the release that services are updated to, and that the next release follows. None: there is none."""
+    return max(found, default=None)
 
 
 def refuse_shallow(repository: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from go_service_answers import template
 from tests.support.repository import SERVICE_FOLDER, TEMPLATE, read, tracked_files
 
-CODE = ["go_service_answers", "benchmarks", "hooks", "tests", "tools"]
+CODE = ["go_service_answers", "benchmarks", "fleet", "hooks", "tests", "tools"]
 
 
 @pytest.mark.parametrize("tool", [["ruff", "check"], ["ruff", "format", "--check"], ["mypy"]], ids=" ".join)

@@ -1,0 +1,1 @@
+"""tools/fleet: keep many services up to date with the template."""
