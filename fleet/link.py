@@ -1,7 +1,7 @@
 """Find out what a service was made with, when it does not say so.
 
 Each question has a probe: an answer that nothing else looks like. Where a bake of that version has the probe, the
-service has its own answer. Most places decide. Of choices, the one that makes a service most like this one is right.
+service has its own answer. Most places decide. Of choices, the one whose files have most lines in common is right.
 """
 
 from __future__ import annotations
@@ -27,8 +27,9 @@ PROBES = {
     "http_port": "61997",
     "go_version": "1.997",
 }
-LEAST_AROUND = 4  # characters on the line of a probe, so that the line is like no other
 MOST_LINES = 2000  # of a file of the service
+
+Files = dict[str, Entry]
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Found:
 
     commit: str  # of the template
     answers: dict[str, str]
-    differs: list[str]  # the files that the team has edited or deleted since, or that another answer would explain
+    differs: list[str]  # the files that the team has edited or deleted since
 
 
 def find(service: Service, bakery: Bakery) -> Found:
@@ -49,12 +50,12 @@ def find(service: Service, bakery: Bakery) -> Found:
     answers = dict(_texts(service, bakery, commit, files))
     for question, choices in questions_at(commit).items():
         if choices:
-            tried = {
-                choice: _differing(service, bakery, commit, {**answers, question: choice}, tree) for choice in choices
-            }
-            answers[question] = min(tried, key=lambda choice: len(tried[choice]))
+            bakes = {c: service.workspace.files(bakery.bake(commit, {**answers, question: c}).tree) for c in choices}
+            answers[question] = _most_like(service, bakes, files)
     complete = bakery.bake(commit, answers).answers
-    return Found(commit, complete, _differing(service, bakery, commit, complete, tree))
+    changes = service.workspace.differences(bakery.bake(commit, complete).tree, tree)
+    differs = sorted(name for name, change in changes.items() if change.status != "A" and name != LINK)
+    return Found(commit, complete, differs)
 
 
 def linked(service: Service, commit: str, found: Found) -> str:
@@ -73,17 +74,18 @@ def _release_of(service: Service) -> str:
     raise FleetError(f"made from {origin.version}, which is no release here: its README says how to link it by hand")
 
 
-def _texts(service: Service, bakery: Bakery, commit: str, files: dict[str, Entry]) -> Iterator[tuple[str, str]]:
+def _texts(service: Service, bakery: Bakery, commit: str, files: Files) -> Iterator[tuple[str, str]]:
     """Yield the questions that are answered by a text, each with the answer that most places of the service have."""
     asked = {question: PROBES[question] for question, choices in questions_at(commit).items() if not choices}
     votes: dict[str, Counter[str]] = {question: Counter() for question in asked}
     probed = service.workspace.files(bakery.bake(commit, asked).tree)
     for name in probed.keys() & files.keys():
-        own_lines = _lines(service, files[name])
-        for line in _lines(service, probed[name]):
+        lines, own_lines = _lines(service, probed[name]), _lines(service, files[name])
+        for line in lines:
             for question, pattern in _pattern(line, asked):
-                matches = filter(None, map(pattern.fullmatch, own_lines))
-                votes[question].update(_unescaped(line, asked[question], match[1]) for match in matches)
+                if sum(map(bool, map(pattern.fullmatch, lines))) == 1:
+                    matches = filter(None, map(pattern.fullmatch, own_lines))
+                    votes[question].update(_unescaped(line, asked[question], match[1]) for match in matches)
     for question, counted in votes.items():
         if counted:
             yield question, max(sorted(counted), key=lambda answer: counted[answer])
@@ -97,9 +99,8 @@ def _pattern(line: str, probes: dict[str, str]) -> Iterator[tuple[str, re.Patter
     """Yield the question whose probe a line has, and a pattern for the same line with another answer."""
     present = [question for question, probe in probes.items() if probe in line]
     if len(present) == 1 and line.count(probes[present[0]]) == 1:
-        before, after = line.split(probes[present[0]])
-        if len(f"{before}{after}".replace(" ", "")) >= LEAST_AROUND:
-            yield present[0], re.compile(f"{re.escape(before)}(.+){re.escape(after)}")
+        before, after = map(re.escape, line.split(probes[present[0]]))
+        yield present[0], re.compile(f"{before}(.+){after}")
 
 
 def _unescaped(line: str, probe: str, answer: str) -> str:
@@ -112,8 +113,15 @@ def _unescaped(line: str, probe: str, answer: str) -> str:
     return answer
 
 
-def _differing(service: Service, bakery: Bakery, commit: str, answers: dict[str, str], tree: str) -> list[str]:
-    """Return the template's files that a service does not have as these answers make them."""
-    baked = bakery.bake(commit, answers).tree
-    changes = service.workspace.differences(baked, tree)
-    return sorted(name for name, change in changes.items() if change.status != "A" and name != LINK)
+def _most_like(service: Service, bakes: dict[str, Files], files: Files) -> str:
+    """Return the choice whose bake has most lines in common with a service, in the files that depend on the choice."""
+    depending = [name for name in files if len({baked.get(name) for baked in bakes.values()}) > 1]
+
+    def common_lines(choice: str) -> int:
+        both = (name for name in depending if name in bakes[choice])
+        counted = (
+            Counter(_lines(service, bakes[choice][name])) & Counter(_lines(service, files[name])) for name in both
+        )
+        return sum(sum(lines.values()) for lines in counted)
+
+    return max(bakes, key=common_lines)

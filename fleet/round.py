@@ -158,7 +158,7 @@ class Round:
             return
         row.state, row.ok = "link", True
         row.answers, row.differs = found.answers, found.differs
-        defaults = self._bakery.bake(found.commit, {"service_name": found.answers["service_name"]}).answers
+        defaults = self._bakery.bake(found.commit, {}).answers
         said = [f"{name}={answer}" for name, answer in found.answers.items() if answer != defaults[name]]
         row.outcome = f"made with {', '.join(said) or 'the defaults'}"
         plan = Plan(

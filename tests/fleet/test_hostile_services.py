@@ -96,15 +96,16 @@ def test_a_link_that_is_a_symbolic_link_is_not_followed(fleet: Fleet, old: Path,
         assert fleet.row(old, *EVERYTHING)["state"] == "unlinked"
 
 
-@pytest.mark.parametrize("name", [".cruft.json", ".template", "Makefile", "pyproject.toml", "go.mod", "CODEOWNERS"])
+@pytest.mark.parametrize(
+    "names", [[".cruft.json"], [".template", "Makefile", "pyproject.toml", "go.mod", "CODEOWNERS"]]
+)
 @pytest.mark.parametrize("target", ["/dev/zero", "/dev/stdin", "pipe"])
-def test_devices_and_pipes_are_not_read(fleet: Fleet, old: Path, name: str, target: str) -> None:
-    (old / name).unlink(missing_ok=True)
-    if target == "pipe":
-        os.mkfifo(old / name)  # git does not commit it
-    else:
-        (old / name).symlink_to(target)
-        commit(old, "A device")
+def test_devices_and_pipes_are_not_read(fleet: Fleet, old: Path, names: list[str], target: str) -> None:
+    for name in names:
+        (old / name).unlink(missing_ok=True)
+        os.mkfifo(old / name) if target == "pipe" else (old / name).symlink_to(target)
+    if target != "pipe":  # git does not commit one
+        commit(old, "Devices")
     assert fleet.row(old, *EVERYTHING)["state"] in {"update", "conflict", "unlinked"}
 
 
