@@ -118,10 +118,8 @@ def _most_like(service: Service, bakes: dict[str, Files], files: Files) -> str:
     depending = [name for name in files if len({baked.get(name) for baked in bakes.values()}) > 1]
 
     def common_lines(choice: str) -> int:
-        both = (name for name in depending if name in bakes[choice])
-        counted = (
-            Counter(_lines(service, bakes[choice][name])) & Counter(_lines(service, files[name])) for name in both
-        )
-        return sum(sum(lines.values()) for lines in counted)
+        both = [name for name in depending if name in bakes[choice]]
+        pairs = ((_lines(service, bakes[choice][name]), _lines(service, files[name])) for name in both)
+        return sum(len(list((Counter(made) & Counter(own)).elements())) for made, own in pairs)
 
     return max(bakes, key=common_lines)

@@ -40,8 +40,9 @@ def remove(path: str) -> None:
 def write_once(path: str, content: str) -> None:
     """Write a file, unless there is nothing to write or the file is there already."""
     if content and not os.path.lexists(path):
-        with open(path, "w", encoding="utf-8", newline="\n") as file:
-            file.write(content)
+        octets = content.encode("utf-16", "surrogatepass").decode("utf-16").encode()  # tojson makes surrogate pairs
+        with open(path, "wb") as file:
+            file.write(octets)
 
 
 def next_steps(folder: str) -> str:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from go_service_answers import template
+from go_service_answers.link import LINK
 from tools import toolchain
 from tools.running_service import Line, RunningService
 
@@ -129,7 +130,7 @@ def changes(default: dict[str, str], chosen: dict[str, str]) -> Iterator[str]:
         if names:
             yield f"{verb} {', '.join(f'`{name}`' for name in sorted(names))}.\n"
     for name, text in default.items():
-        if chosen.get(name, text) != text:
+        if name != LINK and chosen.get(name, text) != text:  # the link has every answer
             yield f"In `{name}`:\n\n{block(changed_lines(text, chosen[name]), 'diff')}"
 
 

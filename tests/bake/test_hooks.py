@@ -28,10 +28,11 @@ def load(name: str) -> ModuleType:
 
 @pytest.fixture
 def post_gen(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """The post-generation hook, as rendered for a bake by Cookiecutter in which every file was chosen."""
+    """The post-generation hook, as rendered by Cookiecutter without git, when every file was chosen."""
     hook = load("post_gen_project")
     monkeypatch.setattr(hook, "files_not_chosen", list)
     monkeypatch.setattr(hook, "known_to_cookiecutter", template.questions)
+    monkeypatch.setattr(hook, "link", str)
     return hook
 
 
@@ -66,6 +67,19 @@ def test_the_post_generation_hook_removes_what_was_not_chosen(
     for _ in range(2):  # running it again does no harm
         assert post_gen.main() == 0
         assert [path.name for path in tmp_path.iterdir()] == ["cold.txt"]
+
+
+def test_the_post_generation_hook_links_a_service_once(
+    post_gen: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A service that is baked over an older one keeps the link that an update needs."""
+    monkeypatch.setattr(post_gen, "link", lambda: '{"description": "\ud83e\uddab"}')
+    monkeypatch.chdir(tmp_path)
+    assert post_gen.main() == 0
+    assert (tmp_path / ".cruft.json").read_bytes() == '{"description": "🦫"}'.encode()
+    (tmp_path / ".cruft.json").write_text("older")
+    assert post_gen.main() == 0
+    assert (tmp_path / ".cruft.json").read_text() == "older"
 
 
 def test_the_next_steps_never_fail_a_bake(

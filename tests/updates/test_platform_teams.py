@@ -1,8 +1,7 @@
-"""docs/platform-teams.md, as a platform team goes through it: a fork that follows upstream, and a fleet."""
+"""docs/platform-teams.md, as a platform team goes through it: a fork that follows upstream."""
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 import sys
@@ -11,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.baking import BakedService
-from tests.support.commands import Done, cookiecutter, create_by_cruft, cruft
+from tests.support.commands import Done, cookiecutter, cruft
 from tests.support.documents import blocks
 from tests.support.machine import go_environment
 from tests.support.repository import (
@@ -32,7 +31,7 @@ pytestmark = [
 ]
 
 PAGE = read("docs/platform-teams.md")
-_, NAMING, FOLLOWING, FLEET = blocks(PAGE, "sh")
+_, NAMING, FOLLOWING = blocks(PAGE, "sh")
 
 
 def type_in(folder: Path, commands: str, upstream: Path) -> Done:
@@ -144,24 +143,3 @@ def test_modules_of_the_private_host_are_not_requested_from_a_proxy(fork: Path, 
     refused = subprocess.run(require, cwd=service.path, env=environment, capture_output=True, text=True)
     assert "disabled by GOPROXY=off" in refused.stderr
     subprocess.run(["env", variable, *require], cwd=service.path, env=environment, check=True)
-
-
-def test_the_commands_for_a_fleet_work(template: Path, tmp_path: Path) -> None:
-    (tmp_path / "services").mkdir()
-    write_version(template, "9.0.0")
-    create_by_cruft(template, tmp_path / "services")
-    write_version(template, "9.1.0")
-    use_this_environment(template)
-    report, with_branch, as_json = (line.replace("~", str(tmp_path)) for line in FLEET.splitlines())
-    assert "my-service  9.0.0    1 " in type_in(template, report, template).stdout
-    assert "branch template-9.1.0" in type_in(template, with_branch, template).stdout
-    (row,) = json.loads(type_in(template, as_json, template).stdout)
-    assert row["version"] == "9.0.0"
-
-
-def use_this_environment(template: Path) -> None:
-    """Let the .venv of a clone be the one in which the tests run."""
-    (template / ".venv/bin").mkdir(parents=True)
-    (template / ".venv/bin/python").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
-    (template / ".venv/bin/python").chmod(0o755)
-    (template / ".venv/ready").touch()
