@@ -11,8 +11,8 @@ import pytest
 from tests.support.commands import create_by_cruft
 from tests.support.fleets import Fleet, link, release_commit
 from tests.support.repository import SERVICE_FOLDER, commit, git, init_repository, write_version
-from tests.support.team_edits import NEW_MODULE, renamed_module, replace, write
-from tests.support.template_changes import removed_file
+from tests.support.team_edits import NEW_MODULE, renamed_module, write
+from tests.support.template_changes import new_import, removed_file
 
 pytestmark = pytest.mark.long
 
@@ -25,17 +25,16 @@ def on_branch(service: Path, name: str, branch: str = "template-9.2.0") -> str:
 def test_a_module_that_its_team_has_renamed_is_updated_by_its_new_name(
     fleet: Fleet, old: Path, is_link_renamed: bool
 ) -> None:
-    """Also when the template adds an import beside those that the team has renamed."""
-    main = fleet.template / SERVICE_FOLDER / "main.go"
-    replace(main, '/internal/api"\n', '/internal/api"\n\t_ "{{ cookiecutter.module_path }}/internal/build"\n')
+    """Also when the template adds an import beside those that the team has changed."""
+    new_import(fleet.template)
     write_version(fleet.template, "9.3.0")
     renamed_module(old)
-    if is_link_renamed:
-        link = old / ".cruft.json"
-        link.write_text(link.read_text().replace("github.com/acme/my-service", NEW_MODULE))
-    commit(old, "Move to our own host")
-    assert fleet.row(old, "--branch")["state"] == "update"
-    assert f'\t_ "{NEW_MODULE}/internal/build"\n' in on_branch(old, "main.go", "template-9.3.0")
+    if not is_link_renamed:
+        git(old, "checkout", "-q", "HEAD^", ".cruft.json")
+        commit(old, "The link as it was")
+    row = fleet.row(old, "--branch")
+    assert row["state"] == "update", row
+    assert f'\t_ "{NEW_MODULE}/internal/problem"\n' in on_branch(old, "main.go", "template-9.3.0")
     assert f'"{NEW_MODULE}/internal/config"' in on_branch(old, "internal/clock/clock.go", "template-9.3.0")
     content = json.loads(on_branch(old, ".cruft.json", "template-9.3.0"))
     assert content["context"]["cookiecutter"]["module_path"] == NEW_MODULE

@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.support.repository import commit
+
 Change = Callable[[Path], None]
 
 
@@ -98,11 +100,13 @@ def deleted_example(service: Path) -> None:
 
 
 def renamed_module(service: Path) -> None:
-    """Search and replace everywhere. The update passes the new path to cruft."""
+    """Search and replace everywhere, in a commit of its own, as UPGRADING.md says."""
     old = module_of(service)
     for file in service.rglob("*"):
-        if file.is_file() and ".git" not in file.parts and file.name != ".cruft.json":
+        if file.is_file() and ".git" not in file.parts:
             file.write_text(file.read_text().replace(old, NEW_MODULE))
+    if (service / ".git").exists():
+        commit(service, "Move to our own host")
 
 
 NEW_MODULE = "git.example.com/shop/my-service"
@@ -121,9 +125,10 @@ EDITS: dict[str, Change] = {
 
 
 def all_edits(service: Path) -> None:
+    renamed_module(service)  # in a commit of its own
     own_words(service)  # before deleted_example, because it edits a row about the example
     for edit in EDITS.values():
-        if edit is not own_words:
+        if edit not in {own_words, renamed_module}:
             edit(service)
 
 

@@ -21,6 +21,13 @@ def new_file(template: Path) -> None:
     )
 
 
+def new_import(template: Path) -> None:
+    """An import beside those that a team changes when it renames the module."""
+    line = '\t"{{ cookiecutter.module_path }}/internal/middleware"\n'
+    new = '\t_ "{{ cookiecutter.module_path }}/internal/problem"\n'
+    replace(template / SERVICE_FOLDER / "main.go", line, line + new)
+
+
 def new_heads_and_tails(template: Path) -> None:
     """Another first and another last line in each file that teams edit."""
     for name, comment in HEADS_AND_TAILS.items():
@@ -109,6 +116,7 @@ def next_version(template: Path) -> None:
 
 CHANGES: dict[str, Change] = {
     "new file": new_file,
+    "new import": new_import,
     "new heads and tails": new_heads_and_tails,
     "renamed file": renamed_file,
     "removed file": removed_file,

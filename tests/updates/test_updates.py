@@ -19,7 +19,7 @@ from tests.support.choices import CHOICES, Answers, combinations, name_of
 from tests.support.commands import Done, cookiecutter, cruft
 from tests.support.fixtures import Create, Lint
 from tests.support.repository import SERVICE_FOLDER, TEMPLATE, commit, git, has_history, init_repository
-from tests.support.team_edits import EDITS, NEW_MODULE, Change, all_edits, write
+from tests.support.team_edits import EDITS, Change, all_edits, write
 from tests.support.template_changes import (
     CHANGES,
     all_changes,
@@ -96,19 +96,13 @@ def bake_anew(template: Path, service: Path, folder: Path) -> Path:
     return folder / "my-service"
 
 
-def new_module_path(edit: Change) -> list[str]:
-    """Return the words that pass the new module path to cruft, for edits that rename the module."""
-    renames = edit in {EDITS["renamed module"], all_edits}
-    return ["--variables-to-update", json.dumps({"module_path": NEW_MODULE})] if renames else []
-
-
 def edit_and_update(service: Path, template: Path, edit: Change, change: Change) -> Path:
     """Let the team and the template go on, update the service, and return what it must be."""
     edit(service)
     commit(service, "What the team did")
     change(template)
     commit(template, "What the template did")
-    update_without_conflict(service, template, *new_module_path(edit))
+    update_without_conflict(service, template)
     expected = bake_anew(template, service, template.parent / "expected")
     edit(expected)
     return expected
@@ -155,7 +149,7 @@ def test_a_choice_is_changed_later(create: Create, template: Path, question: str
     all_changes(template)
     commit(template, "What the template did")
     file = template.parent / "answers.json"
-    file.write_text(json.dumps({"context": {"cookiecutter": {question: after, "module_path": NEW_MODULE}}}))
+    file.write_text(json.dumps({"context": {"cookiecutter": {question: after}}}))
     update_without_conflict(service, template, "--variables-to-update-file", str(file))
     assert answers_of(service)[question] == after
     expected = bake_anew(template, service, template.parent / "expected")
