@@ -61,9 +61,10 @@ class Bakery:
         return self._baked[key]
 
     def _bake(self, template: Path, answers: Answers) -> Bake:
-        with tempfile.TemporaryDirectory(dir=self._scratch, prefix="bake-") as folder, self._worker() as worker:
+        with tempfile.TemporaryDirectory(dir=self._scratch, prefix="bake-") as folder:
             request = {"template": str(template), "answers": dict(answers), "folder": folder}
-            reply = json.loads(worker.ask(json.dumps(request), SECONDS))
+            with self._worker() as worker:
+                reply = json.loads(worker.ask(json.dumps(request), SECONDS))
             if "error" in reply:
                 raise FleetError(reply["error"])
             return Bake(self._add(Path(folder)), reply["answers"])

@@ -29,12 +29,14 @@ class Branch:
 
 @dataclass(frozen=True)
 class Plan:
-    """A branch that the service should have."""
+    """A branch that the service should have, and its request."""
 
     name: str
-    message: str
-    template: str  # the commit of the template that its link names
+    title: str  # of the commit and of the request
+    details: str  # the rest of the commit's message
+    template: str  # the commit of the template that the link on the branch names
     remake: Remake
+    is_draft: bool = False
 
 
 def look(service: Service, plan: Plan) -> Branch | None:
@@ -67,7 +69,8 @@ def make(service: Service, plan: Plan, refresh: bool) -> Branch:
         return Branch("edited", found.commit)
     if here and here.is_checked_out:
         raise FleetError(f"the branch {plan.name} is checked out, so it was not made anew")
-    commit = service.commit(plan.remake(service.repository.head), plan.message)
+    message = f"{plan.title}\n\n{plan.details}".strip() + "\n"
+    commit = service.commit(plan.remake(service.repository.head), message)
     pack = service.workspace.pack(commit, service.repository.head)
     service.repository.set_branch(plan.name, commit, old, pack)
     return Branch("made anew", commit, found.commit) if found else Branch("new", commit)

@@ -66,7 +66,8 @@ def git(
     folder: Path, *words: str, environment: Mapping[str, str], stdin: bytes = b"", seconds: float = SECONDS
 ) -> Done:
     """Run git in a folder."""
-    return run([*WITH_LIMIT, "git", *words], folder, environment, stdin=stdin, seconds=seconds)
+    command = [*WITH_LIMIT, "git", *words]
+    return run(command, folder, environment, name=f"git {words[0]}", stdin=stdin, seconds=seconds)
 
 
 def output_of(done: Done, *accepted: int) -> str:

@@ -42,10 +42,14 @@ def run(
     folder: Path,
     environment: Mapping[str, str],
     *,
+    name: str,
     stdin: bytes = b"",
     seconds: float = SECONDS,
 ) -> Done:
-    """Run a program to its end, in a session of its own. Raises FleetError if it takes too long or prints too much."""
+    """Run a program to its end, in a session of its own.
+
+    Raises FleetError with the program's name if it takes too long or prints too much.
+    """
     with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as complaints:
         given.write(stdin)
         given.seek(0)
@@ -62,9 +66,9 @@ def run(
         if _stopping.is_set() and not _is_finishing():
             raise StoppedError
         if not ended_in_time:
-            raise FleetError(f"{command_name(command)} took longer than {seconds:.0f} s")
+            raise FleetError(f"{name} took longer than {seconds:.0f} s")
         if len(output) > MOST_OUTPUT:
-            raise FleetError(f"{command_name(command)} printed more than {MOST_OUTPUT >> 20} MiB")
+            raise FleetError(f"{name} printed more than {MOST_OUTPUT >> 20} MiB")
         complaints.seek(max(0, complaints.seek(0, os.SEEK_END) - 4096))
         return Done(process.returncode, _text(output), last_line(_text(complaints.read())))
 
@@ -73,7 +77,6 @@ class Worker:
     """A program that answers each line with a line. It ends when this process does."""
 
     def __init__(self, command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> None:
-        self._command = command
         self._process = _start(command, folder, environment, subprocess.PIPE, subprocess.DEVNULL)
 
     def ask(self, line: str, seconds: float) -> str:
@@ -90,7 +93,7 @@ class Worker:
         if _stopping.is_set():
             raise StoppedError
         if not answer:
-            raise FleetError(f"{command_name(self._command)} ended, or took longer than {seconds:.0f} s")
+            raise FleetError(f"there was no answer in {seconds:.0f} s")
         return answer
 
     def end(self) -> None:
@@ -159,12 +162,6 @@ def stop() -> None:
     with _lock:
         for process in _running:
             _kill(process)
-
-
-def command_name(command: Sequence[str]) -> str:
-    """Return the first two words of a command, which say enough."""
-    words = command[4:] if command[0] == "sh" else command
-    return " ".join(words[:2])
 
 
 def last_line(text: str) -> str:

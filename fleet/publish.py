@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -133,7 +133,8 @@ class Host:
         quiet = {"GH_PROMPT_DISABLED": "1", "NO_PROMPT": "1", "NO_COLOR": "1", "GIT_CEILING_DIRECTORIES": "/"}
         environment = {**plain_environment(), **quiet}
         kind = "pr" if is_gh else "mr"
-        return output_of(run([self.command, kind, *words, *where], self.folder, environment, seconds=SECONDS))
+        command = [self.command, kind, *words, *where]
+        return output_of(run(command, self.folder, environment, name=f"{self.command} {kind}", seconds=SECONDS))
 
     def requests(self, branch: str) -> list[Known]:
         """Return the requests for a branch, the newest first."""
@@ -183,11 +184,11 @@ def _address(entry: dict[str, Any]) -> str:
     return str(entry.get("url") or entry.get("web_url") or "")
 
 
-def body(introduction: str, news: Sequence[tuple[str, str]], lists: Sequence[tuple[str, Sequence[str]]]) -> str:
-    """Return the text of a request: an introduction, the template's news, lists of files."""
+def body(introduction: str, news: Mapping[str, str], lists: Mapping[str, Sequence[str]]) -> str:
+    """Return the text of a request: an introduction, the template's news and lists of files by their headings."""
     parts = [introduction]
-    parts += [f"## {heading}\n\n{text}" for heading, text in news if text]
-    for heading, names in lists:
+    parts += [f"## {heading}\n\n{text}" for heading, text in news.items() if text]
+    for heading, names in lists.items():
         if names:
             lines = "\n".join(f"- `{shown(name).replace('`', '?')}`" for name in names)
             parts.append(f"## {heading}\n\n{lines}")

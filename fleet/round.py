@@ -84,7 +84,18 @@ class Round:
         row.outcome = f"conflict in {', '.join(done.conflicts)}" if done.conflicts else "updates without conflict"
         if self._options.run and row.ok:
             self._run(row, service, done.tree)
-        self._branch(row, service, self._plan_of_update(row, service), self._texts_of_update(row))
+        name = f"{self._target}-draft" if done.conflicts else str(self._target)
+        title = f"Follow the template from {row.version} to {self._target}"
+        files = "\n".join(f"- {shown(file)}" for file in done.conflicts)
+        plan = Plan(
+            branch_name(name, service.repository.prefix),
+            f"Draft: {title}" if done.conflicts else title,
+            f"These files have marks of a conflict:\n\n{files}" if done.conflicts else "",
+            self._target.commit,
+            lambda commit: update(service, commit, self._bakery, self._target).tree,
+            is_draft=bool(done.conflicts),
+        )
+        self._branch(row, service, plan)
 
     def _is_up_to_date(self, row: Row, service: Service) -> bool:
         """Report whether a service needs no update. Says which version it has, and whether it is linked."""
@@ -109,36 +120,12 @@ class Round:
     def _say_version(self, row: Row, version: Version) -> None:
         row.version, row.behind = str(version), self._target.behind(version)
 
-    def _plan_of_update(self, row: Row, service: Service) -> Plan:
-        title = f"ollow the template from {row.version} to {self._target}"
-        name = branch_name(f"{self._target}-draft" if row.conflicts else str(self._target), service.repository.prefix)
-        files = "".join(f"- {shown(file)}\n" for file in row.conflicts)
-        message = f"Draft: f{title}\n\nThese files have marks of a conflict:\n\n{files}" if files else f"F{title}\n"
-        return Plan(
-            name,
-            message,
-            self._target.commit,
-            lambda commit: update(service, commit, self._bakery, self._target).tree,
-        )
-
-    def _texts_of_update(self, row: Row) -> tuple[str, str]:
-        """Return title and text of the request."""
-        title = f"Follow the template from {row.version} to {self._target}"
-        introduction = f"This brings the service from {row.version} to {self._target} of its template."
-        lists = [
-            ("Solve these conflicts", row.conflicts),
-            ("Files that you have edited", row.edited),
-            ("Changes left out, because you have deleted the file", row.left_out),
-        ]
-        news = list(self._target.news_since(row.version)) if self._options.open else []
-        return f"Draft: {title}" if row.conflicts else title, publish.body(introduction, news, lists)
-
     def _run(self, row: Row, service: Service, tree: str) -> None:
         """Run the caller's command in a folder with the result."""
         with tempfile.TemporaryDirectory(dir=self._scratch, prefix="run-") as folder:
             service.workspace.check_out(tree, Path(folder))
-            command = ["sh", "-c", self._options.run]
-            done = run(command, Path(folder) / service.repository.prefix, plain_environment(), seconds=RUN_SECONDS)
+            place, command = Path(folder) / service.repository.prefix, self._options.run
+            done = run(["sh", "-c", command], place, plain_environment(), name=command, seconds=RUN_SECONDS)
         row.run = f"failed with status {done.status}: {done.complaint}" if done.status else "passed"
         row.add(f"{self._options.run} {row.run}")
         if done.status:
@@ -163,14 +150,14 @@ class Round:
         row.outcome = f"made with {', '.join(said) or 'the defaults'}"
         plan = Plan(
             branch_name("link", service.repository.prefix),
-            f"Link the service to version {row.version} of its template\n",
+            f"Link the service to version {row.version} of its template",
+            f"{LINK} says what it was made from, so that it can follow the template.",
             found.commit,
             lambda commit: link.linked(service, commit, found),
         )
-        introduction = f"`{LINK}` says what the service was made from, so that it can follow its template."
-        self._branch(row, service, plan, (plan.message.strip(), publish.body(introduction, [], [])))
+        self._branch(row, service, plan)
 
-    def _branch(self, row: Row, service: Service, plan: Plan, texts: tuple[str, str]) -> None:
+    def _branch(self, row: Row, service: Service, plan: Plan) -> None:
         """Make the branch if that is wanted, otherwise look how it stands. Publish it if that is wanted."""
         repository = service.repository
         first = self._first[repository.directory, repository.prefix]
@@ -187,12 +174,12 @@ class Round:
         if is_wanted and branch.state not in USABLE:
             row.ok = False
         elif is_wanted and self._options.push:
-            self._publish(row, service, branch, texts)
+            self._publish(row, service, branch, plan)
 
-    def _publish(self, row: Row, service: Service, branch: Branch, texts: tuple[str, str]) -> None:
-        repository = service.repository
+    def _publish(self, row: Row, service: Service, branch: Branch, plan: Plan) -> None:
+        """Push a branch, and open its request if that is wanted."""
         try:
-            publish.push(service, row.branch, branch)
+            publish.push(service, plan.name, branch)
             row.pushed = True
             row.add("pushed")
         except FleetError as failure:
@@ -201,17 +188,27 @@ class Round:
             return
         if not self._options.open:
             return
-        request = publish.Request(
-            *texts,
-            branch=row.branch,
-            base=repository.branch or repository.default_branch(),
-            labels=self._options.label,
-            reviewers=service.facts(repository.head).reviewers(),
-            is_draft=bool(row.conflicts),
-        )
         try:
-            row.request = publish.open_request(service, request, self._options.using)
+            row.request = publish.open_request(service, self._request(row, service, plan), self._options.using)
             row.add(f"opened {row.request}".strip())
         except FleetError as failure:
             row.ok = False
             row.add(f"not opened: {failure}")
+
+    def _request(self, row: Row, service: Service, plan: Plan) -> publish.Request:
+        repository = service.repository
+        lists = {
+            "Solve these conflicts": row.conflicts,
+            "Files that you have edited": row.edited,
+            "Changes left out, because you have deleted the file": row.left_out,
+        }
+        news = {} if self._options.link else self._target.news_since(row.version)
+        return publish.Request(
+            plan.title,
+            publish.body(f"{plan.title}.", news, lists),
+            plan.name,
+            base=repository.branch or repository.default_branch(),
+            labels=self._options.label,
+            reviewers=service.facts(repository.head).reviewers(),
+            is_draft=plan.is_draft,
+        )

@@ -6,7 +6,6 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
@@ -38,12 +37,14 @@ class Target:
         """Return how many releases came after a version."""
         return sum(version < release <= self.origin.version for release in releases())
 
-    def news_since(self, version: str) -> Iterator[tuple[str, str]]:
-        """Yield a heading, and what the template's pages say about the versions since then."""
+    def news_since(self, version: str) -> dict[str, str]:
+        """Return what the template's pages say about the versions since then, by headings."""
+        news = {}
         for page, heading in PAGES.items():
-            text = git(TEMPLATE, "show", f"{self.commit}:{page}")
-            sections = [body for name, body in sections_of(text) if self._is_new(name, versions.version(version))]
-            yield heading, "\n\n".join(filter(None, sections))
+            sections = sections_of(git(TEMPLATE, "show", f"{self.commit}:{page}"))
+            said = [text for name, text in sections if self._is_new(name, versions.version(version))]
+            news[heading] = "\n\n".join(filter(None, said))
+        return news
 
     def _is_new(self, name: str, since: Version) -> bool:
         if name == "Unreleased":

@@ -179,7 +179,7 @@ def test_a_merge_request_is_opened_on_gitlab(fleet: Fleet, gitlab: Stage) -> Non
     words = created["words"]
     assert option(words, "--repo") == "https://gitlab.example.com/shop/team/old"
     assert (option(words, "--source-branch"), option(words, "--target-branch")) == (BRANCH, "master")
-    assert option(words, "--description").startswith("This brings the service from 9.0.0 to 9.2.0 of its template.")
+    assert option(words, "--description").startswith("Follow the template from 9.0.0 to 9.2.0.\n")
     assert [words[i + 1] for i, word in enumerate(words) if word == "--reviewer"] == ["ada"]
     assert "--yes" in words
     known = {"iid": 7, "state": "opened", "web_url": row["request"]}

@@ -93,7 +93,7 @@ def test_a_conflict_can_become_a_draft_for_the_team_to_finish(fleet: Fleet, old:
     row = fleet.row(old, "--drafts")
     assert (row["branch"], row["branch_state"], row["ok"]) == ("template-9.2.0-draft", "new", False)
     message = git(old, "log", "-1", "--format=%B", row["branch"])
-    assert message.startswith("Draft: follow the template from 9.0.0 to 9.2.0\n")
+    assert message.startswith("Draft: Follow the template from 9.0.0 to 9.2.0\n")
     assert "- AGENTS.md\n" in message
     text = on_branch(old, "AGENTS.md", row["branch"])
     assert "<<<<<<< service\nOurs.\n=======\n" in text
