@@ -19,7 +19,7 @@ from fleet.report import Row, shown
 from fleet.repository import Repository, branch_name, open_repository
 from fleet.service import Service
 from fleet.target import Target, UnknownCommitError, origin_at
-from fleet.update import has_update, update
+from fleet.update import Update, has_update, update, whole_tree
 from go_service_answers.link import LINK
 from tools.versions import Version
 
@@ -77,13 +77,13 @@ class Round:
             row.state, row.outcome, row.ok = "up to date", "up to date", True
         if row.state in {"up to date", "unlinked"}:
             return
-        done = update(service, service.repository.head, self._bakery, self._target)
+        done = self._update_of(service, service.repository.head)
         row.changed, row.edited, row.left_out, row.conflicts = done.changed, done.edited, done.left_out, done.conflicts
         row.ok = not done.conflicts
         row.state = "conflict" if done.conflicts else "update"
         row.outcome = f"conflict in {', '.join(done.conflicts)}" if done.conflicts else "updates without conflict"
         if self._options.run and row.ok:
-            self._run(row, service, done.tree)
+            self._run(row, service, whole_tree(service, done))
         name = f"{self._target}-draft" if done.conflicts else str(self._target)
         title = f"Follow the template from {row.version} to {self._target}"
         files = "\n".join(f"- {shown(file)}" for file in done.conflicts)
@@ -92,10 +92,13 @@ class Round:
             f"Draft: {title}" if done.conflicts else title,
             f"These files have marks of a conflict:\n\n{files}" if done.conflicts else "",
             self._target.commit,
-            lambda commit: update(service, commit, self._bakery, self._target).tree,
+            lambda commit: whole_tree(service, done if commit == done.commit else self._update_of(service, commit)),
             is_draft=bool(done.conflicts),
         )
         self._branch(row, service, plan)
+
+    def _update_of(self, service: Service, commit: str) -> Update:
+        return update(service, commit, self._bakery, self._target)
 
     def _is_up_to_date(self, row: Row, service: Service) -> bool:
         """Report whether a service needs no update. Says which version it has, and whether it is linked."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from fleet.bakery import Bakery
@@ -20,6 +20,7 @@ class Service:
 
     repository: Repository
     workspace: Workspace
+    _facts: dict[str, Facts] = field(default_factory=dict)  # by commit
 
     @classmethod
     def open(cls, repository: Repository, bakery: Bakery, folder: Path) -> Service:
@@ -28,6 +29,11 @@ class Service:
         return cls(repository, Workspace.create(folder, alternates, repository.shallow))
 
     def facts(self, commit: str) -> Facts:
+        if commit not in self._facts:
+            self._facts[commit] = self._read(commit)
+        return self._facts[commit]
+
+    def _read(self, commit: str) -> Facts:
         prefix = self.repository.prefix
         files = self.workspace.read_files(commit, [f"{prefix}{name}" for name in READ], LARGEST)
         return Facts({name.removeprefix(prefix): content for name, content in files.items()})

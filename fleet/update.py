@@ -14,9 +14,11 @@ from go_service_answers.link import LINK
 
 @dataclass(frozen=True)
 class Update:
-    """What an update makes of a service. The lists have names of files in the service."""
+    """What an update makes of a commit of a service. The lists have names of files in the service."""
 
-    tree: str  # of the whole repository
+    commit: str
+    tree: str  # of the service's folder, with the old link
+    link: bytes  # the new one
     changed: list[str]
     edited: list[str]  # those that the update changes and the team has edited or moved
     left_out: list[str]  # those that the template has changed and the team has deleted
@@ -43,14 +45,20 @@ def update(service: Service, commit: str, bakery: Bakery, target: Target) -> Upd
     changed = workspace.differences(sides.ours, merged.tree)
     theirs_differ = workspace.differences(sides.base, sides.ours)
     edited = [name for name, change in theirs_differ.items() if change.entry and name in {*changed, *merged.conflicts}]
-    address = new_address(link, target)
     return Update(
-        service.whole_tree(commit, merged.tree, link.moved_to(target.commit, new.answers, address)),
+        commit,
+        merged.tree,
+        link.moved_to(target.commit, new.answers, new_address(link, target)),
         sorted(changed),
         sorted(edited),
         merged.left_out,
         merged.conflicts,
     )
+
+
+def whole_tree(service: Service, done: Update) -> str:
+    """Return the tree of the repository after an update."""
+    return service.whole_tree(done.commit, done.tree, done.link)
 
 
 def answers_of(link: Link, commit: str, facts: Facts) -> dict[str, str]:

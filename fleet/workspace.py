@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -81,10 +82,22 @@ class Workspace:
                 if int(size) > most:
                     raise FleetError(f"{name} is larger than {most >> 10} KiB")
                 blobs[name] = blob
-        return {name: self.read(blob) for name, blob in blobs.items()}
+        return dict(zip(blobs, self._read_all(list(blobs.values())), strict=True))
 
     def read(self, blob: str) -> bytes:
-        return self.git("cat-file", "blob", blob).encode("utf-8", "surrogateescape")
+        return self._read_all([blob])[0]
+
+    def _read_all(self, blobs: Sequence[str]) -> list[bytes]:
+        """Return the contents of blobs: https://git-scm.com/docs/git-cat-file#_batch_output"""
+        output = io.BytesIO(_bytes(self.git("cat-file", "--batch", stdin="".join(f"{b}\n" for b in blobs).encode())))
+        found = []
+        for blob in blobs:
+            header = output.readline().split()
+            if len(header) != 3:
+                raise FleetError(f"its repository lacks {blob}")
+            found.append(output.read(int(header[2])))
+            output.readline()
+        return found
 
     def tree(self, commit: str, prefix: str) -> str:
         """Return the tree of a folder at a commit."""
