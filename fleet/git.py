@@ -19,12 +19,7 @@ OLDEST = (2, 38)  # has "merge-tree --write-tree"
 # They win over the settings of a repository: https://git-scm.com/docs/git-config#ENVIRONMENT
 SETTINGS = {
     "core.hooksPath": os.devnull,
-    "core.fsmonitor": "false",
     "core.attributesFile": os.devnull,
-    "core.autocrlf": "false",
-    "gc.auto": "0",
-    "maintenance.auto": "false",
-    "protocol.allow": "never",
     "safe.directory": "*",  # nothing of the repository runs, whoever owns it
 }
 VARIABLES = {

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from fleet.git import git as safe_git
+from fleet.git import safe_environment
 from tests.support.fleets import Fleet, link
 from tests.support.repository import commit, git
 from tests.support.team_edits import write
@@ -208,6 +210,7 @@ def test_missing_objects_are_not_fetched(fleet: Fleet, old: Path, ran: Path, scr
     git(old, "config", "remote.origin.url", str(old))
     git(old, "config", "remote.origin.uploadpack", script)
     git(old, "config", "extensions.partialClone", "origin")
+    assert safe_git(old, "cat-file", "-e", "1" * 40, environment=safe_environment()).status
     git(old, "repack", "-adq")
     for pack in (old / ".git/objects/pack").iterdir():
         pack.unlink()
