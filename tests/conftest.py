@@ -67,10 +67,10 @@ def no_user_config(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
-    """Return once(name, make): a folder that the first test process to need it fills by make(folder)."""
+def once(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Once:
+    """Return once(name, make): a folder that the first test process of this run to need it fills by make(folder)."""
     base = tmp_path_factory.getbasetemp()
-    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    shared = base if worker_id == "master" else base.parent  # "master" is a run without workers
 
     def once(name: str, make: Callable[[Path], object]) -> Path:
         folder = shared / "made-once" / name
