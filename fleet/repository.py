@@ -13,7 +13,6 @@ from pathlib import Path
 from fleet.git import git, output_of, safe_environment
 from fleet.processes import FleetError, finishing
 
-WRITTEN = ["objects", "objects/pack", "refs", "refs/heads", "logs", "logs/refs", "logs/refs/heads"]
 LONGEST_ADDRESS = 1000
 NOTHING = "0" * 40
 
@@ -80,12 +79,18 @@ class Repository:
 
         Without `old`, there must be no such branch. Nothing else in the repository changes.
         """
-        if linked := [name for name in WRITTEN if (self.directory / name).is_symlink()]:
-            raise FleetError(f"its .git/{linked[0]} is a symbolic link, so no branch was made")
+        self._refuse_symbolic_links("objects/pack", f"refs/heads/{branch}", f"logs/refs/heads/{branch}", "logs/HEAD")
         with finishing():
             if objects:
                 self._write("index-pack", "--stdin", "--fix-thin", stdin=objects)
             self._write("update-ref", "--no-deref", f"refs/heads/{branch}", commit, old or NOTHING)
+
+    def _refuse_symbolic_links(self, *written: str) -> None:
+        """Raise FleetError if git would write somewhere else, because a file or a folder above it is a link."""
+        for place in written:
+            for path in [place, *map(str, list(Path(place).parents)[:-1])]:
+                if (self.directory / path).is_symlink():
+                    raise FleetError(f"its .git/{path} is a symbolic link, so no branch was made")
 
     def _write(self, *words: str, stdin: bytes = b"") -> None:
         """Run git in the .git folder: in a subfolder of a repository, index-pack of git 2.39 makes another one."""

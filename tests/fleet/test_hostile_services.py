@@ -230,6 +230,18 @@ def test_nothing_is_written_through_symbolic_links(fleet: Fleet, old: Path, tmp_
     assert sorted((tmp_path / "elsewhere").rglob("*")) == before
 
 
+@pytest.mark.parametrize("place", ["logs/refs/heads/template-9.2.0", "refs/heads/template-9.2.0"])
+def test_a_file_that_a_branch_leads_to_is_not_written(fleet: Fleet, old: Path, tmp_path: Path, place: str) -> None:
+    git(old, "config", "core.logAllRefUpdates", "always")
+    private = tmp_path / "private"
+    private.write_text(git(old, "rev-parse", "HEAD"))
+    (old / ".git" / place).parent.mkdir(parents=True, exist_ok=True)
+    (old / ".git" / place).symlink_to(private)
+    before = private.read_text()
+    assert fleet.row(old, *EVERYTHING)["state"] == "failed"
+    assert private.read_text() == before
+
+
 def test_another_repository_is_not_touched(fleet: Fleet, old: Path, tmp_path: Path) -> None:
     """A .git file may lead anywhere, also to a service that nobody named."""
     private = Path(shutil.copytree(old, tmp_path / "private"))
