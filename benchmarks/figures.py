@@ -267,8 +267,9 @@ def milliseconds_of_checking(folder: Path, rounds: int = 15) -> float:
     shutil.copytree(TEMPLATE, unchecked, ignore=shutil.ignore_patterns(".*cache", ".venv", ".git", ".hypothesis"))
     (unchecked / "hooks/pre_gen_project.py").unlink()
     hook = unchecked / "hooks/post_gen_project.py"
-    code = hook.read_text(encoding="utf-8")  # its filter comes with the extension: insert the result for the defaults
-    hook.write_text(code.replace("{{cookiecutter | files_not_chosen | tojson}}", '["LICENSE"]'), encoding="utf-8")
+    code = hook.read_text(encoding="utf-8")  # its filters come with the extension: insert the results for the defaults
+    code = code.replace("{{cookiecutter | files_not_chosen | tojson}}", '["LICENSE"]')
+    hook.write_text(code.replace("{{cookiecutter | link | tojson}}", '""'), encoding="utf-8")
     context = json.loads((unchecked / "cookiecutter.json").read_text(encoding="utf-8"))
     kept = {name: value for name, value in context.items() if name[:2] != "__" and name != "_extensions"}
     (unchecked / "cookiecutter.json").write_text(json.dumps(kept))
