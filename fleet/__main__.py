@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -17,6 +17,7 @@ from typing import NoReturn
 from fleet import git, options, processes, report
 from fleet.bakery import Bakery
 from fleet.round import Round
+from fleet.scratch import scratch
 from fleet.services import chosen, services
 from fleet.target import find_target
 from go_service_answers import rules
@@ -35,19 +36,22 @@ def main(words: Sequence[str]) -> int:
     if not found:
         sys.exit("No service matches --only and --exclude.")
     jobs = min(asked.jobs, len(found))
-    with scratch_folder() as scratch, bakery(scratch) as baking, threads(jobs) as pool:
-        rows = list(report.with_progress(Round(asked, target, baking, scratch).rows(found, pool), len(found)))
-    print(report.as_json(rows) if asked.json else report.table(rows, asked.link))
-    need_a_look = sum(not row.ok for row in rows)
-    if not asked.json:
-        print(f"\nServices: {len(rows)}. To look at: {need_a_look}. Against: {target}.")
+    with working_folder() as folder, bakery(folder) as baking, threads(jobs) as pool:
+        rows = list(report.with_progress(Round(asked, target, baking, folder).rows(found, pool), len(found)))
+        need_a_look = sum(not row.ok for row in rows)
+        print(report.as_json(rows) if asked.json else report.table(rows, asked.link))
+        if not asked.json:
+            print(f"\nServices: {len(rows)}. To look at: {need_a_look}. Against: {target}.", flush=True)
     return 1 if need_a_look else 0
 
 
 @contextmanager
-def scratch_folder() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="fleet-", ignore_cleanup_errors=True) as folder:
-        yield Path(folder)
+def working_folder() -> Iterator[Path]:
+    with scratch("fleet-") as folder:
+        try:
+            yield folder
+        finally:
+            ignore_signals()
 
 
 @contextmanager
@@ -66,12 +70,17 @@ def threads(jobs: int) -> Iterator[ThreadPoolExecutor]:
     try:
         yield pool
     except BaseException:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_IGN)
+        ignore_signals()
         processes.stop()
         raise
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def ignore_signals() -> None:
+    """Let nothing interrupt what has to be finished and removed. Each part of it has a time limit."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def stop(number: int, _: FrameType | None) -> NoReturn:
@@ -88,6 +97,8 @@ def forget_git_variables() -> None:
 
 
 if __name__ == "__main__":
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # not every terminal has every character
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGHUP, stop)
     forget_git_variables()

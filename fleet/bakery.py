@@ -8,8 +8,8 @@ from __future__ import annotations
 import contextlib
 import json
 import queue
+import re
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -17,6 +17,8 @@ from typing import NamedTuple
 
 from fleet.git import git, output_of, plain_environment, safe_environment
 from fleet.processes import FleetError, Worker
+from fleet.scratch import scratch
+from fleet.target import runs_answers
 from fleet.workspace import Workspace
 from tools.versions import TEMPLATE
 
@@ -31,6 +33,13 @@ class Bake(NamedTuple):
 
     tree: str
     answers: dict[str, str]  # all of them, also those that were not given
+
+
+def refuse_code(answers: Answers) -> None:
+    """Raise FleetError if an answer would be run as a template (https://jinja.palletsprojects.com/templates/)."""
+    for question, answer in answers.items():
+        if re.search("{[{%#]", answer):
+            raise FleetError(f"its {question} has code that its version of the template would run: {answer[:60]}")
 
 
 class Bakery:
@@ -55,19 +64,21 @@ class Bakery:
 
     def bake(self, commit: str, answers: Answers) -> Bake:
         """Bake a service from a commit of the template. Raises FleetError if the template refuses an answer."""
+        if runs_answers(commit):
+            refuse_code(answers)
         key = json.dumps([commit, answers], sort_keys=True)
         if key not in self._baked:
             self._baked[key] = self._bake(self._template(commit), answers)
         return self._baked[key]
 
     def _bake(self, template: Path, answers: Answers) -> Bake:
-        with tempfile.TemporaryDirectory(dir=self._scratch, prefix="bake-") as folder:
-            request = {"template": str(template), "answers": dict(answers), "folder": folder}
+        with scratch("bake-", self._scratch) as folder:
+            request = {"template": str(template), "answers": dict(answers), "folder": str(folder)}
             with self._worker() as worker:
                 reply = json.loads(worker.ask(json.dumps(request), SECONDS))
             if "error" in reply:
                 raise FleetError(reply["error"])
-            return Bake(self._add(Path(folder)), reply["answers"])
+            return Bake(self._add(folder), reply["answers"])
 
     @contextlib.contextmanager
     def _worker(self) -> Iterator[Worker]:

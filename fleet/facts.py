@@ -6,7 +6,8 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from fnmatch import translate
+from functools import cached_property
 from typing import Any
 
 from fleet.processes import FleetError
@@ -21,8 +22,15 @@ LARGEST = 1 << 20  # bytes
 LONGEST_ANSWER = 1000  # the template itself accepts less
 
 
+MOST_SKIPPED = 1000
+MOST_REVIEWERS = 15  # GitHub accepts no more
+
+
 class UnlinkedError(Exception):
     """A service does not say which commit of the template it was made from."""
+
+    def __str__(self) -> str:
+        return "not linked"
 
 
 @dataclass(frozen=True)
@@ -34,8 +42,13 @@ class Link:
     skipped: list[str]  # files, folders and patterns that no update changes
     content: dict[str, Any]
 
+    @cached_property
+    def _patterns(self) -> list[re.Pattern[str]]:
+        return [re.compile(translate(path)) for path in self.skipped]
+
     def skips(self, name: str) -> bool:
-        return any(fnmatchcase(name, path) or name.startswith(f"{path.rstrip('/')}/") for path in self.skipped)
+        is_below = any(name.startswith(f"{path.rstrip('/')}/") for path in self.skipped)
+        return is_below or any(pattern.match(name) for pattern in self._patterns)
 
     def moved_to(self, commit: str, answers: Mapping[str, str], address: str) -> bytes:
         """Return the file after an update. It has no answers of Cookiecutter's own, which cruft does not need."""
@@ -70,9 +83,10 @@ class Facts:
             raise UnlinkedError
         try:
             content = json.loads(self.text(LINK))
-            json.dumps(content, ensure_ascii=False).encode()
+            json.dumps(content, ensure_ascii=False, allow_nan=False).encode()
             commit, answers, skipped = content["commit"], content["context"]["cookiecutter"], content.get("skip") or []
             is_sound = isinstance(answers, dict) and isinstance(commit, str) and isinstance(skipped, list)
+            is_sound = is_sound and isinstance(content.get("template", ""), str)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             is_sound = False
         if not is_sound:
@@ -83,11 +97,13 @@ class Facts:
             raise FleetError('its .cruft.json has a "directory", which this template has not')
         if not all(isinstance(path, str) for path in skipped):
             raise FleetError('"skip" in its .cruft.json is not a list of paths')
+        if len(skipped) > MOST_SKIPPED:
+            raise FleetError(f'"skip" in its .cruft.json has more than {MOST_SKIPPED} paths')
         return Link(commit, answers, skipped, content)
 
     def module(self) -> str:
         """Return the module path in go.mod, or "": https://go.dev/ref/mod#go-mod-file-module"""
-        found = re.search(r'^module[ \t]+"?([^\s"]+)', self.text("go.mod"), re.MULTILINE)
+        found = re.search(r'^module\s*\(?\s*["`]?([^\s"`()]+)', self.text("go.mod"), re.MULTILINE)
         return found[1] if found else ""
 
     def reviewers(self) -> list[str]:
@@ -95,7 +111,8 @@ class Facts:
         text = next((self.text(name) for name in OWNERS if name in self._files), "")
         lines = [line.split("#")[0].split() for line in text.splitlines()]
         owners = next((words[1:] for words in reversed(lines) if words[:1] == ["*"]), [])
-        return [owner[1:] for owner in owners if re.fullmatch(rf"@{rules.ACCOUNT}(/{rules.ACCOUNT})*", owner)]
+        accounts = [owner[1:] for owner in owners if re.fullmatch(rf"@{rules.ACCOUNT}(/{rules.ACCOUNT})*", owner)]
+        return accounts[:MOST_REVIEWERS]
 
 
 def known_answers(answers: Mapping[str, Any], commit: str) -> dict[str, str]:

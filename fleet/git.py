@@ -21,6 +21,7 @@ SETTINGS = {
     "core.hooksPath": os.devnull,
     "core.attributesFile": os.devnull,
     "safe.directory": "*",  # nothing of the repository runs, whoever owns it
+    "safe.bareRepository": "explicit",  # folders that a service has committed are no repositories
 }
 VARIABLES = {
     "GIT_CONFIG_GLOBAL": os.devnull,
@@ -44,10 +45,10 @@ def plain_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("GIT_")} | IN_ENGLISH
 
 
-def settings(values: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables that pass settings to git."""
-    variables = {"GIT_CONFIG_COUNT": str(len(values))}
-    for number, (name, value) in enumerate(values.items()):
+def settings(values: Mapping[str, str], first: int = 0) -> dict[str, str]:
+    """Return the variables that pass settings to git, after a number of others."""
+    variables = {"GIT_CONFIG_COUNT": str(first + len(values))}
+    for number, (name, value) in enumerate(values.items(), start=first):
         variables |= {f"GIT_CONFIG_KEY_{number}": name, f"GIT_CONFIG_VALUE_{number}": value}
     return variables
 
@@ -88,16 +89,20 @@ def caller_environment() -> dict[str, str]:
 def author_settings(folder: Path) -> dict[str, str]:
     """Return the caller's settings for authors and signatures, as they are for a repository in a folder.
 
-    They come from the user's and the system's configuration. The repository's own says nothing about the caller.
+    They come from the system's and the user's configuration, and from variables such as GIT_CONFIG_COUNT. The
+    repository's own says nothing about the caller.
     """
-    environment = {**caller_environment(), **settings({"safe.directory": "*"})}
+    environment = caller_environment()
+    given = environment.get("GIT_CONFIG_COUNT", "")
+    environment |= settings({"safe.directory": "*"}, first=int(given) if given.isdecimal() else 0)
+    listed = git(
+        folder, "config", "--includes", "--show-scope", "-z", "--get-regexp",
+        r"^(user|author|committer|gpg)\.|^commit\.gpgsign$", environment=environment,
+    )  # fmt: skip
+    words = listed.output.split("\0")
     found: dict[str, str] = {}
-    for scope in ("--system", "--global"):
-        listed = git(
-            folder, "config", scope, "--includes", "-z", "--get-regexp",
-            r"^(user|author|committer|gpg)\.|^commit\.gpgsign$", environment=environment,
-        )  # fmt: skip
-        for entry in filter(None, listed.output.split("\0")):
+    for scope, entry in zip(words[::2], words[1::2], strict=False):
+        if scope in {"system", "global", "command"}:
             name, _, value = entry.partition("\n")
             found[name] = value
     return found

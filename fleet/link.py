@@ -39,6 +39,7 @@ class Found:
     commit: str  # of the template
     answers: dict[str, str]
     differs: list[str]  # the files that the team has edited or deleted since
+    guessed: list[str]  # the questions that have the default answer, because no file has the team's
 
 
 def find(service: Service, bakery: Bakery) -> Found:
@@ -48,6 +49,9 @@ def find(service: Service, bakery: Bakery) -> Found:
     tree = service.tree(head)
     files = service.workspace.files(tree)
     answers = dict(_texts(service, bakery, commit, files))
+    guessed = [
+        question for question, choices in questions_at(commit).items() if not choices and question not in answers
+    ]
     for question, choices in questions_at(commit).items():
         if choices:
             bakes = {c: service.workspace.files(bakery.bake(commit, {**answers, question: c}).tree) for c in choices}
@@ -55,7 +59,7 @@ def find(service: Service, bakery: Bakery) -> Found:
     complete = bakery.bake(commit, answers).answers
     changes = service.workspace.differences(bakery.bake(commit, complete).tree, tree)
     differs = sorted(name for name, change in changes.items() if change.status != "A" and name != LINK)
-    return Found(commit, complete, differs)
+    return Found(commit, complete, differs, guessed)
 
 
 def linked(service: Service, commit: str, found: Found) -> str:
@@ -100,7 +104,8 @@ def _pattern(line: str, probes: dict[str, str]) -> Iterator[tuple[str, re.Patter
     present = [question for question, probe in probes.items() if probe in line]
     if len(present) == 1 and line.count(probes[present[0]]) == 1:
         before, after = map(re.escape, line.split(probes[present[0]]))
-        yield present[0], re.compile(f"{before}(.+){after}")
+        is_word = " " not in probes[present[0]]  # then a team may have added words, such as another owner
+        yield present[0], re.compile(rf"{before}(\S+?){after}(?:\s.*)?" if is_word else f"{before}(.+){after}")
 
 
 def _unescaped(line: str, probe: str, answer: str) -> str:

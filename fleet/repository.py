@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -35,6 +35,11 @@ class Repository:
     prefix: str  # the service's path in the repository, with a slash at its end; "" at the root
     head: str  # the commit that is checked out
     branch: str  # the branch that is checked out, or ""
+
+    @property
+    def top(self) -> Path:
+        """The work tree's root, without symbolic links."""
+        return Path(os.path.realpath(self.folder)[: -len(self.prefix) or None])
 
     def _git(self, *words: str, stdin: bytes = b"", accepted: int = 0) -> str:
         return output_of(git(self.folder, *words, environment=safe_environment(), stdin=stdin), accepted)
@@ -70,6 +75,8 @@ class Repository:
         for entry in self._git("for-each-ref", f"--format={fields}", *wanted).split("\0\0\n"):
             if entry:
                 name, commit, symref, worktree = f"{entry}\0\0\0".split("\0")[:4]
+                if name != wanted[0] and name.split("/", 3)[3] != branch:
+                    continue  # git also lists branches below, such as template-1.2.0/fix
                 if symref:
                     raise FleetError(f"its branch {branch} is another name for {symref}")
                 yield Reference(name, commit, is_checked_out=bool(worktree))
@@ -79,7 +86,8 @@ class Repository:
 
         Without `old`, there must be no such branch. Nothing else in the repository changes.
         """
-        self._refuse_symbolic_links("objects/pack", f"refs/heads/{branch}", f"logs/refs/heads/{branch}", "logs/HEAD")
+        references = f"refs/heads/{branch}", f"logs/refs/heads/{branch}", "logs/HEAD", "reftable/tables.list"
+        self._refuse_symbolic_links(*references)
         with finishing():
             if objects:
                 self._write("index-pack", "--stdin", "--fix-thin", stdin=objects)
@@ -90,7 +98,7 @@ class Repository:
         for place in written:
             for path in [place, *map(str, list(Path(place).parents)[:-1])]:
                 if (self.directory / path).is_symlink():
-                    raise FleetError(f"its .git/{path} is a symbolic link, so no branch was made")
+                    raise FleetError(f"its .git/{path} is a symbolic link")
 
     def _write(self, *words: str, stdin: bytes = b"") -> None:
         """Run git in the .git folder: in a subfolder of a repository, index-pack of git 2.39 makes another one."""
@@ -114,7 +122,9 @@ def open_repository(folder: Path, searched: Path) -> Repository:
         raise FleetError("its repository uses SHA-256, which this tool cannot read")
     branch = ask("symbolic-ref", "--quiet", "HEAD", accepted=1).removesuffix("\n").removeprefix("refs/heads/")
     repository = Repository(folder, directory, prefix.removesuffix("\n"), head, branch)
-    _refuse_another_repository(repository, searched, ask("worktree", "list", "--porcelain", "-z"))
+    if not _has_work_tree(directory, repository.top, searched, ask):
+        raise FleetError("its .git leads to a repository elsewhere that does not know of it")
+    _refuse_borrowed_objects(directory / "objects")
     return repository
 
 
@@ -126,14 +136,30 @@ def _refuse_pipes(directory: Path) -> None:
                 raise FleetError(f"its .git has a pipe or a device: {file.name}")
 
 
-def _refuse_another_repository(repository: Repository, searched: Path, worktrees: str) -> None:
-    """Raise FleetError if a .git file leads to a repository elsewhere that does not know of this worktree."""
-    if Path(os.path.realpath(repository.directory)).is_relative_to(os.path.realpath(searched)):
-        return
-    top = os.path.realpath(repository.folder)[: -len(repository.prefix) or None].rstrip("/")
-    known = [os.path.realpath(entry[9:]) for entry in worktrees.split("\0") if entry.startswith("worktree ")]
-    if top not in known:
-        raise FleetError("its .git leads to a repository elsewhere that does not know of it")
+def _has_work_tree(directory: Path, top: Path, searched: Path, ask: Callable[..., str]) -> bool:
+    """Report whether a repository is the one of a work tree, and not one that the .git of another leads to.
+
+    A repository beside its work tree, as `git clone --separate-git-dir` makes it, belongs to nobody. It must be in the
+    folder that was searched.
+    """
+    home = Path(os.path.realpath(directory))
+    if home == top / ".git":
+        return True
+    listed = ask("worktree", "list", "--porcelain", "-z").split("\0")
+    if top in [Path(os.path.realpath(entry[9:])) for entry in listed if entry.startswith("worktree ")]:
+        return True
+    if of_submodule := ask("config", "--local", "--get", "core.worktree", accepted=1).removesuffix("\n"):
+        return top == Path(os.path.realpath(home / of_submodule))
+    return home.name != ".git" and home.is_relative_to(os.path.realpath(searched))
+
+
+def _refuse_borrowed_objects(objects: Path) -> None:
+    """Raise FleetError if objects come from elsewhere: a pushed branch would publish what is another's."""
+    if (objects / "info/alternates").exists():
+        raise FleetError("its repository borrows objects of another: run git repack -ad, and remove info/alternates")
+    for path in [objects, *objects.glob("*"), *objects.glob("*/*")]:
+        if path.is_symlink():
+            raise FleetError(f"its .git/{path.relative_to(objects.parent)} is a symbolic link")
 
 
 def read_regular(file: Path, most: int) -> bytes:

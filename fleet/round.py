@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,6 +16,7 @@ from fleet.git import plain_environment
 from fleet.processes import FleetError, run
 from fleet.report import Row, shown
 from fleet.repository import Repository, branch_name, open_repository
+from fleet.scratch import scratch
 from fleet.service import Service
 from fleet.target import Target, UnknownCommitError, origin_at
 from fleet.update import Update, has_update, update, whole_tree
@@ -61,8 +61,8 @@ class Round:
             if isinstance(repository, FleetError):
                 raise repository
             row.base, row.remote = repository.branch, publish.Remote(repository.remote).shown()
-            with tempfile.TemporaryDirectory(dir=self._scratch, prefix="service-") as folder:
-                self._finish(row, Service.open(repository, self._bakery, Path(folder) / "merge.git"))
+            with scratch("service-", self._scratch) as folder:
+                self._finish(row, Service.open(repository, self._bakery, folder / "merge.git"))
         except OtherTemplateError:
             return None
         except FleetError as failure:
@@ -125,9 +125,9 @@ class Round:
 
     def _run(self, row: Row, service: Service, tree: str) -> None:
         """Run the caller's command in a folder with the result."""
-        with tempfile.TemporaryDirectory(dir=self._scratch, prefix="run-") as folder:
-            service.workspace.check_out(tree, Path(folder))
-            place, command = Path(folder) / service.repository.prefix, self._options.run
+        with scratch("run-", self._scratch) as folder:
+            service.workspace.check_out(tree, folder)
+            place, command = folder / service.repository.prefix, self._options.run
             done = run(["sh", "-c", command], place, plain_environment(), name=command, seconds=RUN_SECONDS)
         row.run = f"failed with status {done.status}: {done.complaint}" if done.status else "passed"
         row.add(f"{self._options.run} {row.run}")
@@ -151,6 +151,8 @@ class Round:
         defaults = self._bakery.bake(found.commit, {}).answers
         said = [f"{name}={answer}" for name, answer in found.answers.items() if answer != defaults[name]]
         row.outcome = f"made with {', '.join(said) or 'the defaults'}"
+        if found.guessed:
+            row.add(f"nothing in it says its {' and '.join(found.guessed)}: the default was taken")
         plan = Plan(
             branch_name("link", service.repository.prefix),
             f"Link the service to version {row.version} of its template",

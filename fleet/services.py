@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -16,15 +16,26 @@ def services(folder: Path) -> dict[str, Path]:
 
     Hidden folders and those of a service are not searched, and symbolic links are not followed.
     """
-    found = {}
-    for path, names, files in os.walk(folder):
-        if {LINK, ORIGIN}.intersection(files):
-            found[os.path.relpath(path, folder)] = Path(path)
-            names.clear()
-        names[:] = sorted(name for name in names if not name.startswith("."))
+    found = {os.path.relpath(path, folder): Path(path) for path in _services(str(folder))}
     if list(found) == ["."]:
         return {folder.name: folder}
     return found
+
+
+def _services(top: str) -> Iterator[str]:
+    """Yield the folders with services. There may be more folders in folders than functions can call themselves."""
+    waiting = [top]
+    while waiting:
+        folder = waiting.pop()
+        try:
+            entries = list(os.scandir(folder))
+        except OSError:
+            continue
+        if any(entry.name in {LINK, ORIGIN} and not entry.is_dir(follow_symlinks=False) for entry in entries):
+            yield folder
+        else:
+            inner = (e.path for e in entries if e.is_dir(follow_symlinks=False) and not e.name.startswith("."))
+            waiting += sorted(inner, reverse=True)
 
 
 def chosen(found: dict[str, Path], only: Sequence[str], excluded: Sequence[str]) -> dict[str, Path]:

@@ -18,6 +18,7 @@ class UnknownCommitError(FleetError):
     """A service was made from a commit that this clone of the template does not know, or does not trust."""
 
 
+EXTENSION = "go_service_answers/extension.py"
 PAGES = {"UPGRADING.md": "To do by hand", "CHANGELOG.md": "What is new"}
 
 
@@ -97,6 +98,12 @@ def questions_at(commit: str) -> dict[str, list[str]]:
 
 
 @cache
+def runs_answers(commit: str) -> bool:
+    """Report whether Cookiecutter takes answers for templates at a commit, as it does without the extension."""
+    return not git(TEMPLATE, "ls-tree", "--name-only", commit, EXTENSION)
+
+
+@cache
 def leads_to(commit: str, target: str) -> bool:
     """Report whether this template changes services between a commit and a target. It is False for a later commit."""
     if not git(TEMPLATE, "rev-list", "-1", target, f"^{commit}"):
@@ -105,20 +112,23 @@ def leads_to(commit: str, target: str) -> bool:
 
 
 @cache
-def _is_published(commit: str, target: str) -> bool:
-    return any(
+def _is_ancestor(commit: str, of: str) -> bool:
+    return (
         subprocess.run(["git", "merge-base", "--is-ancestor", commit, of], cwd=TEMPLATE, capture_output=True).returncode
         == 0
-        for of in (target, "HEAD")
     )
 
 
 def refuse_unknown(commit: str, target: Target) -> None:
     """Raise UnknownCommitError unless a commit belongs to the history of the target or of the last commit here.
 
-    A clone may have other commits, such as those of a pull request. Their hooks must not run.
+    A clone may have other commits, such as those of a pull request. Their hooks must not run. Neither must those from
+    before the first release, which were not written for answers from anybody.
     """
-    if not _is_published(commit, target.commit):
+    if not any(_is_ancestor(commit, of) for of in (target.commit, "HEAD")):
         raise UnknownCommitError(
             f"made from {commit[:12]}, a commit that the history of this clone of the template does not have"
         )
+    first = next(iter(releases().values()), None)
+    if first and not _is_ancestor(first, commit):
+        raise FleetError(f"made from {commit[:12]}, a commit from before the first release of the template")

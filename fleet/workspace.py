@@ -79,6 +79,8 @@ class Workspace:
             facts, name = entry.split("\t", 1)
             mode, _, blob, size = facts.split()
             if mode in REGULAR:
+                if not size.isdecimal():  # not here, as in a clone with --filter
+                    raise FleetError(f"its repository lacks {blob}")
                 if int(size) > most:
                     raise FleetError(f"{name} is larger than {most >> 10} KiB")
                 blobs[name] = blob

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.commands import cookiecutter
 from tests.support.fixtures import Once
-from tests.support.fleets import Fleet, make_releases, make_services
-from tests.support.repository import commit
+from tests.support.fleets import ANSWERS_OF_1_0, FIRST_RELEASE, Fleet, make_releases, make_services
+from tests.support.machine import skip
+from tests.support.repository import commit, git, has_history
 from tests.support.team_edits import own_package, own_routes, own_words
 
 
@@ -34,3 +36,16 @@ def old(made: Path, tmp_path: Path) -> Path:
         change(service)
     commit(service, "What the team did")
     return service
+
+
+@pytest.fixture
+def first(fleet: Fleet, tmp_path: Path) -> Path:
+    """A service that plain Cookiecutter made from 1.0.0, in a folder."""
+    if not has_history():
+        skip("this clone has no history")
+    git(fleet.template, "worktree", "add", "-q", "--detach", str(tmp_path / "1.0.0"), FIRST_RELEASE)
+    (tmp_path / "services").mkdir(exist_ok=True)
+    words = [f"{question}={answer}" for question, answer in ANSWERS_OF_1_0.items()]
+    done = cookiecutter(tmp_path / "services", "--no-input", *words, template=str(tmp_path / "1.0.0"))
+    assert done.returncode == 0, done.stderr
+    return tmp_path / "services/order-api"

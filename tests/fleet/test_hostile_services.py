@@ -12,12 +12,14 @@ import pytest
 
 from fleet.git import git as safe_git
 from fleet.git import safe_environment
-from tests.support.fleets import Fleet, link
-from tests.support.repository import commit, git
+from tests.support.fleets import ANSWERS_OF_1_0, FIRST_RELEASE, Fleet, link, release_commit
+from tests.support.machine import skip
+from tests.support.repository import commit, git, has_history, init_repository
 from tests.support.team_edits import write
 
 pytestmark = pytest.mark.long
 
+DEEP = "/".join("d" * 1200)  # deeper than functions of Python call themselves
 EVERYTHING = ["--branch", "--refresh", "--drafts", "--run", "true"]
 
 
@@ -153,12 +155,35 @@ def test_a_link_of_another_form_is_refused(fleet: Fleet, old: Path, content: obj
     assert reason in row["outcome"]
 
 
-def test_answers_do_not_run(fleet: Fleet, old: Path, ran: Path) -> None:
+@pytest.mark.parametrize("version", ["9.0.0", "1.0.0", "the first commit"])
+def test_answers_do_not_run(fleet: Fleet, old: Path, ran: Path, version: str) -> None:
+    """1.0.0 takes answers for templates, and the commits before it have hooks that do."""
+    if version != "9.0.0" and not has_history():
+        skip("this clone has no history")
+    made_from = {
+        "9.0.0": release_commit(fleet.template, "9.0.0"),
+        "1.0.0": git(fleet.template, "rev-parse", FIRST_RELEASE),
+        "the first commit": git(fleet.template, "rev-list", "--max-parents=0", "HEAD"),
+    }[version].strip()
     content = json.loads((old / ".cruft.json").read_text())["context"]["cookiecutter"]
     text = "{{ cycler.__init__.__globals__.os.system('touch " + str(ran) + "') }}"
-    link(old, context={"cookiecutter": {**content, "description": text, "_extensions": ["os"], text: text}})
+    answers = {**content, "description": text, "_extensions": ["os"], text: text}
+    link(old, commit=made_from, context={"cookiecutter": answers})
     commit(old, "A mistake, or worse")
-    fleet.row(old, *EVERYTHING)
+    row = fleet.row(old, *EVERYTHING)
+    assert not ran.exists()
+    assert row["state"] == ("update" if version == "9.0.0" else "failed")
+
+
+def test_answers_that_a_service_seems_to_be_made_with_do_not_run(fleet: Fleet, first: Path, ran: Path) -> None:
+    text = "{{ cycler.__init__.__globals__.os.system('touch " + str(ran) + "') }}"
+    description = ANSWERS_OF_1_0["description"]
+    for file in filter(Path.is_file, first.rglob("*")):
+        for written in (description, json.dumps(description)[1:-1]):
+            file.write_text(file.read_text().replace(written, text))
+    init_repository(first)
+    row = Fleet(fleet.template, ("link",)).row(first)
+    assert "its description has code that its version of the template would run" in row["outcome"]
     assert not ran.exists()
 
 
@@ -218,7 +243,7 @@ def test_missing_objects_are_not_fetched(fleet: Fleet, old: Path, ran: Path, scr
     assert not ran.exists()
 
 
-@pytest.mark.parametrize("place", ["refs/heads", "logs", "objects/pack", "refs"])
+@pytest.mark.parametrize("place", ["refs/heads", "logs", "objects/pack", "objects", "refs"])
 def test_nothing_is_written_through_symbolic_links(fleet: Fleet, old: Path, tmp_path: Path, place: str) -> None:
     git(old, "config", "core.logAllRefUpdates", "always")
     (tmp_path / "elsewhere").mkdir()
@@ -226,7 +251,7 @@ def test_nothing_is_written_through_symbolic_links(fleet: Fleet, old: Path, tmp_
     folder.rename(tmp_path / "elsewhere/kept") if folder.exists() else (tmp_path / "elsewhere/kept").mkdir()
     folder.symlink_to(tmp_path / "elsewhere/kept")
     before = sorted((tmp_path / "elsewhere").rglob("*"))
-    assert fleet.row(old, *EVERYTHING)["outcome"].endswith("is a symbolic link, so no branch was made")
+    assert fleet.row(old, *EVERYTHING)["outcome"].endswith("is a symbolic link")
     assert sorted((tmp_path / "elsewhere").rglob("*")) == before
 
 
@@ -250,6 +275,41 @@ def test_another_repository_is_not_touched(fleet: Fleet, old: Path, tmp_path: Pa
     reason = "failed: its .git leads to a repository elsewhere that does not know of it"
     assert fleet.row(old, *EVERYTHING)["outcome"] == reason
     assert "template-" not in git(private, "branch")
+
+
+@pytest.mark.parametrize("way", [".git", ".git/commondir"])
+def test_a_service_beside_it_is_not_touched(fleet: Fleet, old: Path, way: str) -> None:
+    beside = Path(shutil.copytree(old, old.parent / "beside"))
+    if way == ".git":
+        shutil.rmtree(old / ".git")
+        write(old / ".git", f"gitdir: {beside}/.git\n")
+    else:
+        write(old / way, f"{beside}/.git\n")
+    rows = fleet.rows(old.parent, "--branch")
+    assert rows["old"]["outcome"] == "failed: its .git leads to a repository elsewhere that does not know of it"
+    assert rows["beside"]["branch_state"] == "new"
+
+
+def test_a_submodule_is_a_service_like_any_other(fleet: Fleet, old: Path, tmp_path: Path) -> None:
+    git(tmp_path, "init", "-q", "shop")
+    git(tmp_path / "shop", "-c", "protocol.file.allow=always", "submodule", "-q", "add", str(old), "orders")
+    commit(tmp_path / "shop", "Orders")
+    assert fleet.rows(tmp_path / "shop", "--branch")["orders"]["branch_state"] == "new"
+
+
+def test_a_committed_folder_is_no_repository(fleet: Fleet, old: Path, tmp_path: Path) -> None:
+    """HEAD, objects and refs are enough for git. Then its settings lead to the files of others."""
+    private = Path(shutil.copytree(old, tmp_path / "private"))
+    folder = old.parent / "folder"
+    shutil.copytree(private / ".git", folder, ignore=shutil.ignore_patterns("objects"))
+    write(folder / "objects/info/alternates", f"{private}/.git/objects\n")
+    write(folder / "svc/.template", (old / ".template").read_text())
+    assert "cannot use bare repository" in fleet.rows(old.parent, *EVERYTHING)["folder/svc"]["outcome"]
+
+
+def test_objects_of_another_repository_are_not_published(fleet: Fleet, old: Path, tmp_path: Path) -> None:
+    git(tmp_path, "clone", "-q", "--shared", str(old), "thief")
+    assert "borrows objects of another" in fleet.row(tmp_path / "thief", "--push")["outcome"]
 
 
 def test_a_branch_that_is_another_name_for_one_is_not_followed(fleet: Fleet, old: Path) -> None:
@@ -291,6 +351,24 @@ def test_a_bomb_of_folders_ends_soon(fleet: Fleet, old: Path) -> None:
         old, "reset", "-q", "--soft", git(old, "commit-tree", made.decode().strip(), "-p", "HEAD", "-m", "Boom").strip()
     )
     assert fleet.row(old, *EVERYTHING)["state"] == "failed"
+
+
+def test_patterns_without_end_are_refused(fleet: Fleet, old: Path) -> None:
+    link(old, skip=[f"*{number}*{number}*" for number in range(50_000)])
+    commit(old, "A mistake, or worse")
+    assert fleet.row(old, *EVERYTHING)["outcome"] == 'failed: "skip" in its .cruft.json has more than 1000 paths'
+
+
+def test_folders_in_folders_without_end_do_not_stop_the_others(fleet: Fleet, old: Path) -> None:
+    subprocess.run(["mkdir", "-p", f"deep/{DEEP}"], cwd=old.parent, check=True)
+    assert fleet.rows(old.parent)["old"]["state"] == "update"
+    subprocess.run(["rm", "-r", old.parent / "deep"], check=True)  # pytest cannot
+
+
+def test_a_result_that_cannot_be_removed_does_not_hide_the_rows(fleet: Fleet, old: Path) -> None:
+    assert fleet.row(old, "--run", f"mkdir -p {DEEP}", TMPDIR=str(old.parent))["run"] == "passed"
+    for folder in old.parent.glob("fleet-*"):
+        subprocess.run(["rm", "-r", folder], check=True)  # pytest cannot
 
 
 def test_one_hostile_service_does_not_stop_the_others(fleet: Fleet, old: Path) -> None:

@@ -11,42 +11,17 @@ import pytest
 from fleet.link import PROBES
 from go_service_answers import rules
 from tests.support.commands import cookiecutter
-from tests.support.fleets import Fleet, release_commit
-from tests.support.machine import skip
-from tests.support.repository import commit, git, has_history, init_repository
+from tests.support.fleets import ANSWERS_OF_1_0 as ANSWERS
+from tests.support.fleets import FIRST_RELEASE, Fleet, release_commit
+from tests.support.repository import commit, git, init_repository
 from tests.support.team_edits import all_edits, write
 
 pytestmark = pytest.mark.long
-
-ANSWERS = {
-    "service_name": "order-api",
-    "description": 'Takes "orders", and 100 % of them.',
-    "module_path": "git.example/shop/orders",
-    "owner": "@shop/orders",
-    "http_port": "8088",
-    "go_version": "1.28",
-    "base_image": "scratch",
-    "license": "MIT",
-}
-FIRST_RELEASE = ":/^Release 1.0.0[^0-9+]"
 
 
 @pytest.fixture
 def linking(fleet: Fleet) -> Fleet:
     return Fleet(fleet.template, ("link",))
-
-
-@pytest.fixture
-def first(fleet: Fleet, tmp_path: Path) -> Path:
-    """A service that plain Cookiecutter made from 1.0.0, in a folder."""
-    if not has_history():
-        skip("this clone has no history")
-    git(fleet.template, "worktree", "add", "-q", "--detach", str(tmp_path / "1.0.0"), FIRST_RELEASE)
-    (tmp_path / "services").mkdir(exist_ok=True)
-    words = [f"{question}={answer}" for question, answer in ANSWERS.items()]
-    done = cookiecutter(tmp_path / "services", "--no-input", *words, template=str(tmp_path / "1.0.0"))
-    assert done.returncode == 0, done.stderr
-    return tmp_path / "services/order-api"
 
 
 def test_each_question_that_a_text_answers_has_a_probe() -> None:
@@ -77,6 +52,21 @@ def test_they_are_found_in_an_edited_service_and_the_difference_is_shown(linking
     row = linking.row(first)
     assert row["answers"] == ANSWERS
     assert row["differs"] == ["AGENTS.md", "CODEOWNERS", "Makefile", "README.md"]
+
+
+def test_what_no_file_says_is_a_guess_that_is_told(linking: Fleet, first: Path) -> None:
+    (first / "CODEOWNERS").unlink()
+    init_repository(first)
+    row = linking.row(first, "--dry-run")
+    assert row["answers"] == {**ANSWERS, "owner": "@acme/platform"}
+    assert row["outcome"].endswith("nothing in it says its owner: the default was taken")
+
+
+def test_the_first_of_two_owners_is_the_answer(linking: Fleet, first: Path) -> None:
+    owners = first / "CODEOWNERS"
+    owners.write_text(owners.read_text().replace("* @shop/orders", "* @shop/orders @ada"))
+    init_repository(first)
+    assert linking.row(first, "--dry-run")["answers"] == ANSWERS
 
 
 def test_a_dry_run_makes_no_branch(linking: Fleet, first: Path) -> None:

@@ -17,6 +17,18 @@ from tests.support.template_changes import new_file, new_heads_and_tails, new_se
 
 RELEASES: dict[str, list[Change]] = {"9.0.0": [], "9.1.0": [new_file, new_setting], "9.2.0": [new_heads_and_tails]}
 
+FIRST_RELEASE = ":/^Release 1.0.0[^0-9+]"
+ANSWERS_OF_1_0 = {
+    "service_name": "order-api",
+    "description": 'Takes "orders", and 100 % of them.',
+    "module_path": "git.example/shop/orders",
+    "owner": "@shop/orders",
+    "http_port": "8088",
+    "go_version": "1.28",
+    "base_image": "scratch",
+    "license": "MIT",
+}
+
 
 def make_releases(template: Path) -> None:
     """Clone the template, with three more releases and a commit that is none."""
