@@ -77,9 +77,11 @@ def make(service: Service, plan: Plan, refresh: bool) -> Branch:
 
 
 def _is_own(service: Service, plan: Plan, tip: str) -> bool:
-    """Report whether a branch is exactly what the tool makes of the commit below it."""
-    parents = service.workspace.parents(tip)
+    """Report whether a branch is exactly what the tool makes of an older commit of the service."""
+    workspace = service.workspace
     try:
-        return len(parents) == 1 and plan.remake(parents[0]) == service.workspace.tree(tip, "")
+        (parent,) = workspace.parents(tip)
+        is_of_service = workspace.is_ancestor(parent, service.repository.head)
+        return is_of_service and plan.remake(parent) == workspace.tree(tip, "")
     except Exception:
         return False

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from fleet.git import output_of
-from fleet.workspace import Entry, Workspace
+from fleet.workspace import REGULAR, Entry, Workspace
 
 BASE, OURS, THEIRS = "1", "2", "3"  # the stages of a file: https://git-scm.com/docs/git-merge-tree#OUTPUT
 
@@ -46,13 +47,26 @@ def _merge(workspace: Workspace, sides: Sides, version: str) -> tuple[str, dict[
     base = workspace.commit_for_merge(sides.base)
     workspace.name("service", workspace.commit_for_merge(sides.ours, base))
     workspace.name(f"template-{version}", workspace.commit_for_merge(sides.theirs, base))
-    done = workspace.run("merge-tree", "--write-tree", "-z", "--no-messages", "service", f"template-{version}")
-    tree, *entries = output_of(done, 1).split("\0")
+    done = workspace.run("merge-tree", "--write-tree", "-z", "--messages", "service", f"template-{version}")
+    listed, _, messages = output_of(done, 1).partition("\0\0")
+    tree, *entries = listed.split("\0")
     stages: dict[str, set[str]] = {}
     for entry in filter(None, entries):
         facts, name = entry.split("\t", 1)
         stages.setdefault(name, set()).add(facts.split()[2])
+    if done.status and not stages:
+        stages = {name: set() for name in _named_in_conflicts(messages)}
     return tree, stages
+
+
+def _named_in_conflicts(messages: str) -> Iterator[str]:
+    """Yield the paths of conflicts that no file stands for, such as a folder that became two."""
+    words = iter(messages.split("\0"))
+    for count in filter(str.isdecimal, words):
+        names = list(islice(words, int(count)))
+        kind, _ = next(words), next(words)
+        if kind.startswith("CONFLICT"):
+            yield from names
 
 
 def without(workspace: Workspace, sides: Sides, names: Iterable[str]) -> Sides:
@@ -67,7 +81,8 @@ def _with_crlf(workspace: Workspace, sides: Sides, stages: dict[str, set[str]]) 
     Otherwise each line of such a file would be a conflict.
     """
     ours, base, theirs = (workspace.files(tree) if stages else {} for tree in (sides.ours, sides.base, sides.theirs))
-    names = [name for name in stages if name in ours and _has_crlf(workspace.read(ours[name].object))]
+    regular = [name for name in stages if name in ours and ours[name].mode in REGULAR]
+    names = [name for name in regular if _has_crlf(workspace.read(ours[name].object))]
     if not names:
         return None
     return Sides(

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from fleet.branches import Branch
 from fleet.git import caller_environment, git, output_of, plain_environment
@@ -42,7 +42,7 @@ class Remote:
     def __init__(self, address: str) -> None:
         self.address = address
         self.is_url = "://" in address
-        parts = urlsplit(address) if self.is_url else None
+        parts = _parts(address) if self.is_url else None
         short = re.fullmatch(r"(?:[\w.-]+@)?([\w.-]+):([^:]+)", address)
         self.host = (parts.hostname or "") if parts else short[1] if short else ""
         path = parts.path if parts else short[2] if short else ""
@@ -50,7 +50,7 @@ class Remote:
 
     def shown(self) -> str:
         """Return the address without a user's name and password. Tokens often stand there."""
-        return re.sub(r"^([a-z+]+://)[^/]*@", r"\1", self.address) if self.is_url else self.address
+        return re.sub("://.*@", "://", self.address) if self.is_url else self.address
 
     def command(self, wanted: str | None) -> str:
         """Return "gh" or "glab": the wanted one, or the one for the name of the host. Raises FleetError."""
@@ -63,6 +63,14 @@ class Remote:
         if not shutil.which(command):
             raise FleetError(f"there is no {command} command")
         return command
+
+
+def _parts(address: str) -> SplitResult | None:
+    """Return the parts of a URL, or None if it is broken."""
+    try:
+        return urlsplit(address)
+    except ValueError:
+        return None
 
 
 def push(service: Service, name: str, branch: Branch) -> None:
@@ -84,7 +92,8 @@ def push(service: Service, name: str, branch: Branch) -> None:
             raise FleetError(str(failure).replace(remote.address, remote.shown())) from None
 
     reference = f"refs/heads/{name}"
-    there = ask("ls-remote", "--end-of-options", remote.address, reference).split("\t")[0]
+    listed = ask("ls-remote", "--end-of-options", remote.address, reference).splitlines()
+    there = next((line.split("\t")[0] for line in listed if line.endswith(f"\t{reference}")), "")
     if there == branch.commit:
         return
     lease = [f"--force-with-lease={reference}:{there}"] if there == branch.previous else []
@@ -137,14 +146,16 @@ class Host:
         return output_of(run(command, self.folder, environment, name=f"{self.command} {kind}", seconds=SECONDS))
 
     def requests(self, branch: str) -> list[Known]:
-        """Return the requests for a branch, the newest first."""
+        """Return the requests for a branch of the repository itself, not of a fork, the newest first."""
         if self.command == "gh":
-            listed = self._run("list", "--head", branch, "--state", "all", "--json", "number,state,url")
+            fields = "number,state,url,isCrossRepository"
+            listed = self._run("list", "--head", branch, "--state", "all", "--json", fields)
         else:
             listed = self._run("list", "--source-branch", branch, "--all", "--output", "json")
         return [
             Known(str(entry.get("iid") or entry.get("number")), str(entry.get("state")), _address(entry))
             for entry in _json_list(listed)
+            if not _is_of_a_fork(entry)
         ]
 
     def create(self, request: Request) -> str:
@@ -178,6 +189,10 @@ def _json_list(text: str) -> list[dict[str, Any]]:
     except ValueError:
         return []
     return [entry for entry in listed if isinstance(entry, dict)] if isinstance(listed, list) else []
+
+
+def _is_of_a_fork(entry: dict[str, Any]) -> bool:
+    return bool(entry.get("isCrossRepository")) or entry.get("source_project_id") != entry.get("target_project_id")
 
 
 def _address(entry: dict[str, Any]) -> str:

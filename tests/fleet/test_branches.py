@@ -91,6 +91,27 @@ def test_a_stale_branch_with_work_of_its_team_is_kept(fleet: Fleet, old: Path, c
 
 
 @pytest.mark.long
+def test_work_of_a_team_below_an_empty_commit_is_kept(fleet: Fleet, old: Path) -> None:
+    fleet.row(old, "--branch")
+    git(old, "switch", "-q", BRANCH)
+    write(old / "own.txt", "Ours.\n")
+    commit(old, "Ours")
+    git(old, "commit", "-q", "--allow-empty", "-m", "Run CI again")
+    ours = git(old, "rev-parse", "HEAD")
+    git(old, "switch", "-q", "-")
+    write(old / "internal/api/new.go", "package api\n")
+    commit(old, "The service goes on")
+    assert fleet.row(old, "--refresh")["branch_state"] == "edited"
+    assert git(old, "rev-parse", BRANCH) == ours
+
+
+@pytest.mark.long
+def test_branches_below_one_of_that_name_are_others(fleet: Fleet, old: Path) -> None:
+    git(old, "branch", f"{BRANCH}/fix")
+    assert fleet.row(old)["branch"] == ""
+
+
+@pytest.mark.long
 def test_a_branch_that_is_checked_out_is_not_moved(fleet: Fleet, old: Path) -> None:
     fleet.row(old, "--branch")
     write(old / "internal/api/new.go", "package api\n")
@@ -167,6 +188,13 @@ def test_the_author_is_the_one_of_the_callers_git_for_that_folder(fleet: Fleet, 
     )
     row = fleet.row(old, "--branch", GIT_CONFIG_GLOBAL=str(tmp_path / "gitconfig"), **names)
     assert git(old, "log", "-1", "--format=%an %ae %cn", row["branch"]) == "Work me@work Work\n"
+
+
+@pytest.mark.long
+def test_the_author_may_come_from_variables(fleet: Fleet, old: Path) -> None:
+    given = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "user.name", "GIT_CONFIG_VALUE_0": "Robot"}
+    row = fleet.row(old, "--branch", **given, GIT_AUTHOR_NAME="", GIT_COMMITTER_NAME="")
+    assert git(old, "log", "-1", "--format=%an", row["branch"]) == "Robot\n"
 
 
 @pytest.mark.long

@@ -157,6 +157,25 @@ def test_a_request_that_its_team_has_closed_is_not_opened_again(fleet: Fleet, gi
     assert [call["words"][1] for call in github.calls()] == ["list"]
 
 
+def test_requests_from_forks_are_others(fleet: Fleet, github: Stage, tmp_path: Path) -> None:
+    """Anybody can open one from a branch of that name, and close it."""
+    fork = {"number": 7, "state": "OPEN", "url": "https://github.com/shop/old/pull/7", "isCrossRepository": True}
+    github.answer("gh-list", json.dumps([fork]))
+    fleet.row(github.service, "--open", **github.variables)
+    github.answer(
+        "glab-list", json.dumps([{"iid": 7, "state": "closed", "source_project_id": 2, "target_project_id": 1}])
+    )
+    fleet.row(github.service, "--open", "--using", "glab", **github.variables)
+    assert [call["words"][1] for call in github.calls()] == ["list", "create", "list", "create"]
+
+
+def test_a_reference_that_ends_with_the_name_of_the_branch_is_another(fleet: Fleet, github: Stage) -> None:
+    made = fleet.row(github.service, "--branch")["commit"]
+    git(github.service, "push", "-q", str(github.remote), f"{made}:refs/a/refs/heads/{BRANCH}")
+    row = fleet.row(github.service, "--push", **github.variables)
+    assert git(github.remote, "rev-parse", f"refs/heads/{BRANCH}").strip() == row["commit"]
+
+
 def test_a_draft_becomes_a_draft(fleet: Fleet, github: Stage) -> None:
     write(github.service / "AGENTS.md", "Ours.\n")
     commit(github.service, "Our own words")
@@ -196,8 +215,13 @@ def test_a_host_of_any_name_needs_the_command_named(fleet: Fleet, tmp_path: Path
     assert option(stage.calls()[-1]["words"], "--repo") == "https://code.example/shop/old"
 
 
-def test_a_failure_is_part_of_the_row_without_a_password(fleet: Fleet, old: Path) -> None:
-    git(old, "remote", "add", "origin", "https://ada:secret@nowhere.invalid/shop/old.git")
+@pytest.mark.parametrize(
+    "address",
+    ["https://ada:{}@nowhere.invalid/shop/old.git", "HTTPS://{}@nowhere.invalid/x", "https://ada:a/{}@nowhere.invalid/x",
+     "https::https://ada:{}@nowhere.invalid/x", "https://{}@[::1/x"],
+)  # fmt: skip
+def test_a_failure_is_part_of_the_row_without_a_password(fleet: Fleet, old: Path, address: str) -> None:
+    git(old, "remote", "add", "origin", address.format("secret"))
     row = fleet.row(old, "--open")
     assert (row["branch"], row["pushed"], row["ok"]) == (BRANCH, False, False)
     assert "; not pushed: " in row["outcome"]

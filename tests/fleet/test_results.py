@@ -40,6 +40,17 @@ def test_a_module_that_its_team_has_renamed_is_updated_by_its_new_name(
     assert content["context"]["cookiecutter"]["module_path"] == NEW_MODULE
 
 
+@pytest.mark.parametrize("line", ['module "{}"', "module `{}`", "module (\n\t{}\n)"])
+def test_a_module_may_be_written_in_each_way_that_go_reads(fleet: Fleet, old: Path, line: str) -> None:
+    renamed_module(old)
+    text = (old / "go.mod").read_text()
+    write(old / "go.mod", text.replace(f"module {NEW_MODULE}", line.format(NEW_MODULE)))
+    commit(old, "In another way")
+    row = fleet.row(old, "--branch")
+    content = json.loads(on_branch(old, ".cruft.json"))
+    assert content["context"]["cookiecutter"]["module_path"] == NEW_MODULE, row
+
+
 def test_a_service_that_was_edited_before_its_first_commit_is_updated_as_well(fleet: Fleet, old: Path) -> None:
     row = fleet.row(old)
     shutil.rmtree(old / ".git")
@@ -73,6 +84,19 @@ def test_a_file_that_was_edited_and_gets_another_name_keeps_the_edit(fleet: Flee
     row = fleet.row(old, "--to", "HEAD", "--branch")
     assert "internal/middleware/observe.go" in row["edited"]
     assert on_branch(old, "internal/middleware/requests.go", row["branch"]).endswith("\n// Ours.\n")
+
+
+def test_a_folder_that_became_two_is_a_conflict_where_its_team_has_a_file(fleet: Fleet, old: Path) -> None:
+    """git does not know which of the two the file belongs to."""
+    folder = fleet.template / SERVICE_FOLDER / "internal"
+    for name, file in {"one": "config.go", "two": "config_test.go"}.items():
+        (folder / name).mkdir()
+        git(fleet.template, "mv", str(folder / "config" / file), str(folder / name / file))
+    commit(fleet.template, "Two folders")
+    write(old / "internal/config/own.go", "package config\n")
+    commit(old, "Ours")
+    row = fleet.row(old, "--to", "HEAD", "--branch")
+    assert (row["state"], row["conflicts"], row["branch"]) == ("conflict", ["internal/config"], "")
 
 
 @pytest.mark.parametrize("name", ["AGENTS.md", "internal/admin/admin_test.go"], ids=["merged", "removed"])
