@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
+START = Path.cwd()  # hooks are rendered in another folder
 CALLERS = {"cookiecutter", "cruft", "pytest_cookies"}
 
 
@@ -42,7 +44,7 @@ def is_about_to_ask() -> bool:
 def template_folder() -> str | None:
     """Return the folder of the template that is rendered now, or None."""
     folder = variable("repo_dir") or variable("cookiecutter_template_dir")
-    return None if folder is None else str(folder)
+    return None if folder is None else str(START / folder)
 
 
 def command_line_answers() -> dict[str, Any]:

@@ -91,11 +91,13 @@ def test_a_service_of_no_release_is_named(linking: Fleet, made: Path) -> None:
     assert linking.row(service)["outcome"].startswith("failed: made from 9.0.0-dev, which is no release here")
 
 
-def test_plain_cookiecutter_links_a_service_too(fleet: Fleet, tmp_path: Path) -> None:
+@pytest.mark.parametrize("path", ["absolute", "relative"])
+def test_plain_cookiecutter_links_a_service_too(fleet: Fleet, tmp_path: Path, path: str) -> None:
     """It writes what cruft writes, without cruft's own copy of the template's settings."""
     git(fleet.template, "switch", "-q", "--detach", release_commit(fleet.template, "9.0.0"))
     words = [f"{question}={answer}" for question, answer in ANSWERS.items()]
-    assert cookiecutter(tmp_path, "--no-input", *words, template=str(fleet.template)).returncode == 0
+    template = str(fleet.template) if path == "absolute" else fleet.template.name
+    assert cookiecutter(tmp_path, "--no-input", *words, template=template).returncode == 0
     git(fleet.template, "switch", "-q", "-")
     service = tmp_path / "order-api"
     init_repository(service)
