@@ -4,14 +4,14 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
-	"sync"
 	"syscall"
 
 	"{{ cookiecutter.module_path }}/internal/admin"
@@ -19,15 +19,15 @@ import (
 	"{{ cookiecutter.module_path }}/internal/build"
 	"{{ cookiecutter.module_path }}/internal/config"
 	"{{ cookiecutter.module_path }}/internal/health"
-	"{{ cookiecutter.module_path }}/internal/httpserver"
+	"{{ cookiecutter.module_path }}/internal/lifecycle"
 	"{{ cookiecutter.module_path }}/internal/logging"
 	"{{ cookiecutter.module_path }}/internal/middleware"
+	"{{ cookiecutter.module_path }}/internal/requestid"
 )
 
 const (
 	service     = "{{ cookiecutter.service_name }}"
 	description = {{ quoted(cookiecutter.description) }}
-	usage       = "usage: service [-help | -version | -healthcheck]"
 )
 
 // Version is set by the build: -ldflags "-X main.Version=1.2.3".
@@ -38,7 +38,7 @@ const exitOK, exitFailure, exitUsage = 0, 1, 2
 
 func main() {
 	signal.Ignore(syscall.SIGPIPE) // a log reader that went away must not end the service
-	os.Exit(run(untilSignal(), os.Args[1:], os.LookupEnv, os.Stdout, os.Stderr))
+	os.Exit(run(untilSignal(), os.Args[1:], os.LookupEnv, os.Stdout, os.Stderr, slog.SetDefault))
 }
 
 // untilSignal returns a context that the first SIGINT or SIGTERM ends. A second one ends the process at once, however
@@ -55,19 +55,23 @@ func untilSignal() context.Context {
 	return ctx
 }
 
-// run is the program apart from its process: it works until ctx is done and returns the exit status.
-func run(ctx context.Context, args []string, lookupEnv func(string) (string, bool), stdout, stderr io.Writer) int {
+// run is the program apart from its process: it works until ctx is done and returns the exit status. Each function of
+// useLogger is given the service's logger: main makes it the default of package slog, tests do not.
+func run(
+	ctx context.Context, args []string, lookupEnv func(string) (string, bool), stdout, stderr io.Writer,
+	useLogger ...func(*slog.Logger),
+) int {
 	info := build.Read(service, Version)
 	cfg, err := config.Load(lookupEnv)
 	switch {
 	case len(args) == 0 && err != nil:
 		return fail(stderr, exitUsage, err)
 	case len(args) == 0:
-		return serve(ctx, cfg, info, stdout, stderr)
+		return serve(ctx, cfg, info, stdout, useLogger...)
 	}
 	switch strings.Join(args, " ") {
 	case "-help", "--help", "-h":
-		fmt.Fprintf(stdout, "%s: %s\n\n%s\n\n%s", service, description, usage, config.Help())
+		fmt.Fprintf(stdout, "%s: %s\n\n%s\n\n%s", service, description, usage(), config.Help())
 		return exitOK
 	case "-version", "--version":
 		fmt.Fprintln(stdout, service, info.Version)
@@ -80,9 +84,38 @@ func run(ctx context.Context, args []string, lookupEnv func(string) (string, boo
 			return fail(stderr, exitFailure, err)
 		}
 		return exitOK
-	default:
-		return fail(stderr, exitUsage, fmt.Errorf("%s: unknown arguments: %q\n%s", service, args, usage))
 	}
+	return runCommand(ctx, args, cfg, err, info, stdout, stderr)
+}
+
+// command is what "bin/service NAME" does. commands.go has those of this service.
+type command func(ctx context.Context, platform api.Platform, stdout io.Writer, args []string) error
+
+// runCommand runs the command that args name. Its log goes to standard error, because its output is for the caller.
+func runCommand(
+	ctx context.Context, args []string, cfg config.Config, cfgErr error, info build.Info, stdout, stderr io.Writer,
+) int {
+	command, known := commands()[args[0]]
+	if !known {
+		return fail(stderr, exitUsage, fmt.Errorf("%s: unknown arguments: %q\n%s", service, args, usage()))
+	}
+	if cfgErr != nil {
+		return fail(stderr, exitUsage, cfgErr)
+	}
+	logger := logging.New(stderr, cfg.LogLevel, cfg.LogFormat)
+	err := lifecycle.Recovered(func() error {
+		return command(ctx, api.Platform{Build: info, Config: cfg, Logger: logger}, stdout, args[1:])
+	})
+	if err != nil {
+		return fail(stderr, exitFailure, fmt.Errorf("%s %s: %w", service, args[0], err))
+	}
+	return exitOK
+}
+
+// usage lists the arguments that the service takes.
+func usage() string {
+	names := slices.Sorted(maps.Keys(commands()))
+	return "usage: service [" + strings.Join(append([]string{"-help", "-version", "-healthcheck"}, names...), " | ") + "]"
 }
 
 func fail(stderr io.Writer, status int, err error) int {
@@ -90,54 +123,40 @@ func fail(stderr io.Writer, status int, err error) int {
 	return status
 }
 
-// serve answers on PORT and ADMIN_ADDR until ctx is done, then drains both.
-func serve(ctx context.Context, cfg config.Config, info build.Info, stdout, stderr io.Writer) int {
+// serve answers on PORT and ADMIN_ADDR until ctx is done, then stops everything in order.
+func serve(
+	ctx context.Context, cfg config.Config, info build.Info, stdout io.Writer, useLogger ...func(*slog.Logger),
+) int {
+	logger, flush := logging.Start(stdout, cfg.LogLevel, cfg.LogFormat, requestid.Attr)
+	defer flush()
+	for _, use := range useLogger {
+		use(logger)
+	}
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	draining := func() bool { return ctx.Err() != nil }
-	logger, flush := logging.Start(stdout, cfg.LogLevel, cfg.LogFormat)
-	defer flush()
-	slog.SetDefault(logger) // so that a handler can log with slog.ErrorContext(r.Context(), ...)
+	readiness := health.NewReadiness(logger, draining)
+	platform := api.Platform{Build: info, Config: cfg, Logger: logger}
+	routes := api.NewHandler(platform, readiness)
 
-	handler := middleware.Chain(api.Handler(info, draining),
-		middleware.Observe(logger, draining),
-		middleware.RefuseOtherTargets,
-		middleware.LimitInFlight(cfg.MaxInFlight),
-		middleware.RefuseCrossOrigin(),
-		middleware.LimitBody(cfg.MaxBodyBytes),
-		middleware.NoteRoute,
-	)
-	server, err := httpserver.Listen("PORT", fmt.Sprintf(":%d", cfg.Port), handler, cfg, logger)
-	if err != nil {
-		return fail(stderr, exitFailure, fmt.Errorf("%s: %w", service, err))
-	}
-	servers := []*httpserver.Server{server}
-	if cfg.AdminAddr != "" {
-		handler := middleware.Chain(admin.Routes(ctx),
+	err := lifecycle.Run(ctx, stop, lifecycle.Parts{
+		Config:  cfg,
+		Logger:  logger,
+		Version: info.Version,
+		Main: middleware.Chain(routes,
+			middleware.BelieveProxies(cfg.TrustedProxies),
 			middleware.Observe(logger, draining),
 			middleware.RefuseOtherTargets,
-			middleware.NoteRoute,
-		)
-		server, err := httpserver.Listen("ADMIN_ADDR", cfg.AdminAddr, handler, cfg, logger)
-		if err != nil {
-			return fail(stderr, exitFailure, fmt.Errorf("%s: %w", service, err))
-		}
-		servers = append(servers, server)
-	}
-	for _, server := range servers {
-		logger.Info("listening", "address", server.Addr, "variable", server.Variable, "version", info.Version)
-	}
-
-	errs := make([]error, len(servers))
-	var running sync.WaitGroup
-	for i, server := range servers {
-		running.Go(func() {
-			errs[i] = server.Serve(ctx)
-			stop(errs[i]) // one that fails takes the other along
-		})
-	}
-	running.Wait()
-	if err := errors.Join(errs...); err != nil {
+			middleware.AllowOrigins(cfg.TrustedOrigins),
+		),
+		Admin: middleware.Chain(admin.Routes(ctx, readiness),
+			middleware.Observe(logger, draining),
+			middleware.RefuseOtherTargets,
+			middleware.RefuseOtherHosts,
+		),
+		Open: func(ctx context.Context) (lifecycle.Service, error) { return routes.Open(ctx) },
+	})
+	if err != nil {
 		logger.Error("stopped", "error", err)
 		return exitFailure
 	}

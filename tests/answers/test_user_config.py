@@ -45,9 +45,9 @@ def write(config: Path, answers: dict[str, object]) -> None:
 
 def assert_as_documented(service: BakedService) -> None:
     module = ANSWERS["module_path"].replace(SERVICE_NAME, service.path.name)
-    assert service.read("go.mod").startswith(f"module {module}\n")
+    assert service.read("go.mod").endswith(f"\nmodule {module}\n")
     assert service.read("CODEOWNERS").endswith(f"* {ANSWERS['owner']}\n")
-    assert f"[{ANSWERS['license']}](LICENSE)" in service.read("README.md")
+    assert f"[{ANSWERS['license']}](../LICENSE)" in service.read("docs/template.md")
     assert f"/{ANSWERS['base_image']}/" in service.read("Dockerfile")
 
 

@@ -29,7 +29,7 @@ def test_the_license_is_the_chosen_one(bake: Bake, license_name: str) -> None:
     service = bake(license=license_name)
     text = service.read("LICENSE").replace("Copyright (c) The my-service Authors\n", "")
     assert hashlib.sha256(text.encode()).hexdigest() == LICENSES[license_name]
-    assert f"[{license_name}](LICENSE)" in service.read("README.md")
+    assert f"[{license_name}](../LICENSE)" in service.read("docs/template.md")
 
 
 def test_answers_stand_where_they_belong(bake: Bake) -> None:
@@ -41,7 +41,7 @@ def test_answers_stand_where_they_belong(bake: Bake) -> None:
         go_version="1.28",
     )
     assert service.path.name == "orders"
-    assert service.read("go.mod") == "module git.example.com/shop/orders\n\ngo 1.28.0\n"
+    assert service.read("go.mod") == "go 1.28.0\n\nmodule git.example.com/shop/orders\n"
     assert service.read("CODEOWNERS").endswith("\n* @shop/backend\n")
     assert "golang:1.28-alpine AS build" in service.read("Dockerfile")
     assert "EXPOSE 9000" in service.read("Dockerfile")

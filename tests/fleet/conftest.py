@@ -12,7 +12,7 @@ from tests.support.fixtures import Once
 from tests.support.fleets import ANSWERS_OF_1_0, FIRST_RELEASE, Fleet, make_releases, make_services
 from tests.support.machine import skip
 from tests.support.repository import commit, git, has_history
-from tests.support.team_edits import own_package, own_routes, own_words
+from tests.support.team_edits import own_package, own_routes, own_rule, own_words
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def made(once: Once, tmp_path: Path) -> Path:
 def old(made: Path, tmp_path: Path) -> Path:
     """A service two releases behind, edited as teams do, and alone in its folder."""
     service = Path(shutil.copytree(made / "9.0.0", tmp_path / "services/old"))
-    for change in (own_routes, own_package, own_words):
+    for change in (own_routes, own_package, own_words, own_rule):
         change(service)
     commit(service, "What the team did")
     return service

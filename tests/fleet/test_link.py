@@ -11,10 +11,11 @@ import pytest
 from fleet.link import PROBES
 from go_service_answers import rules
 from tests.support.commands import cookiecutter
+from tests.support.edits_of_1_0 import all_edits
 from tests.support.fleets import ANSWERS_OF_1_0 as ANSWERS
 from tests.support.fleets import FIRST_RELEASE, Fleet, release_commit
 from tests.support.repository import commit, git, init_repository
-from tests.support.team_edits import all_edits, write
+from tests.support.team_edits import write
 
 pytestmark = pytest.mark.long
 

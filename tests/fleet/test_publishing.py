@@ -221,11 +221,11 @@ def test_a_host_of_any_name_needs_the_command_named(fleet: Fleet, tmp_path: Path
      "https::https://ada:{}@nowhere.invalid/x", "https://{}@[::1/x"],
 )  # fmt: skip
 def test_a_failure_is_part_of_the_row_without_a_password(fleet: Fleet, old: Path, address: str) -> None:
-    git(old, "remote", "add", "origin", address.format("secret"))
+    git(old, "remote", "add", "origin", address.format("hunter2"))
     row = fleet.row(old, "--open")
     assert (row["branch"], row["pushed"], row["ok"]) == (BRANCH, False, False)
     assert "; not pushed: " in row["outcome"]
-    assert "secret" not in json.dumps(row)
+    assert "hunter2" not in json.dumps(row)
 
 
 def test_a_link_is_published_like_an_update(fleet: Fleet, github: Stage) -> None:

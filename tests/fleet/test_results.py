@@ -59,9 +59,9 @@ def test_a_service_that_was_edited_before_its_first_commit_is_updated_as_well(fl
 
 
 def test_files_that_were_deleted_stay_deleted_and_are_named(fleet: Fleet, old: Path) -> None:
-    git(old, "rm", "-q", "CODEOWNERS", "internal/api/json.go")
+    git(old, "rm", "-q", "Makefile", "internal/api/json.go")
     commit(old, "Our own order")
-    assert fleet.row(old, "--branch")["left_out"] == ["CODEOWNERS", "internal/api/json.go"]
+    assert fleet.row(old, "--branch")["left_out"] == ["Makefile", "internal/api/json.go"]
     assert "json.go" not in git(old, "ls-tree", "-r", "--name-only", "template-9.2.0")
 
 
@@ -79,24 +79,24 @@ def test_a_file_that_was_edited_and_gets_another_name_keeps_the_edit(fleet: Flee
     git(fleet.template, "mv", str(folder / "observe.go"), str(folder / "requests.go"))
     commit(fleet.template, "Another name")
     file = old / "internal/middleware/observe.go"
-    write(file, file.read_text() + "\n// Ours.\n")
+    write(file, file.read_text().replace("\n)\n", "\n)\n\n// Ours.\n", 1))
     commit(old, "Our own words")
     row = fleet.row(old, "--to", "HEAD", "--branch")
     assert "internal/middleware/observe.go" in row["edited"]
-    assert on_branch(old, "internal/middleware/requests.go", row["branch"]).endswith("\n// Ours.\n")
+    assert "\n// Ours.\n" in on_branch(old, "internal/middleware/requests.go", row["branch"])
 
 
 def test_a_folder_that_became_two_is_a_conflict_where_its_team_has_a_file(fleet: Fleet, old: Path) -> None:
     """git does not know which of the two the file belongs to."""
     folder = fleet.template / SERVICE_FOLDER / "internal"
-    for name, file in {"one": "config.go", "two": "config_test.go"}.items():
+    for name, file in {"one": "build.go", "two": "build_test.go"}.items():
         (folder / name).mkdir()
-        git(fleet.template, "mv", str(folder / "config" / file), str(folder / name / file))
+        git(fleet.template, "mv", str(folder / "build" / file), str(folder / name / file))
     commit(fleet.template, "Two folders")
-    write(old / "internal/config/own.go", "package config\n")
+    write(old / "internal/build/own.go", "package build\n")
     commit(old, "Ours")
     row = fleet.row(old, "--to", "HEAD", "--branch")
-    assert (row["state"], row["conflicts"], row["branch"]) == ("conflict", ["internal/config"], "")
+    assert (row["state"], row["conflicts"], row["branch"]) == ("conflict", ["internal/build"], "")
 
 
 @pytest.mark.parametrize("name", ["AGENTS.md", "internal/admin/admin_test.go"], ids=["merged", "removed"])
@@ -134,10 +134,10 @@ def test_files_with_crlf_keep_it_and_are_merged(fleet: Fleet, old: Path) -> None
         (old / name).write_bytes((old / name).read_bytes().replace(b"\n", b"\r\n"))
     commit(old, "Windows")
     assert fleet.row(old, "--branch")["state"] == "update"
-    text = git(old, "show", "template-9.2.0:README.md")  # text mode reads CRLF as LF
+    text = git(old, "show", "template-9.2.0:AGENTS.md")  # text mode reads CRLF as LF
     assert "The first line." in text
-    assert "Ask the shop team" in text
-    lines = git(old, "grep", "-c", "-P", "\\r$", "template-9.2.0", "--", "README.md").strip().split(":")[-1]
+    assert "Prices are in cents." in text
+    lines = git(old, "grep", "-c", "-P", "\\r$", "template-9.2.0", "--", "AGENTS.md").strip().split(":")[-1]
     assert int(lines) == len(text.splitlines())
 
 

@@ -34,8 +34,9 @@ def test_a_combination_has_its_files_and_looks_hand_written(bake: Bake, answers:
     assert [path for path in service.path.rglob("*") if path.is_dir() and not list(path.iterdir())] == []
     for name in service.files() - {LINK}:
         assert_looks_hand_written(name, service.read(name))
-    links = re.findall(r"\]\((?!https?:|#)([^)]+)\)", service.read("README.md"))
-    assert set(links) <= service.files()
+    for name in (name for name in service.files() if name.endswith(".md")):
+        links = re.findall(r"\]\((?!https?:|#)([^)]+)\)", service.read(name))
+        assert all((service.path / name).parent.joinpath(link).exists() for link in links), name
 
 
 def expected_files(answers: Answers) -> set[str]:

@@ -285,6 +285,58 @@ def test_a_rejected_request_gets_its_response_instead_of_100_continue(
     assert b"\r\nConnection: close\r\n" in begin
 
 
+SMUGGLED = get(b"/livez")
+
+
+@pytest.mark.contract("what is refused before its body was read")
+@pytest.mark.parametrize(
+    ("status", "line", "header"),
+    [
+        (400, b"POST /v1/greetings HTTP/1.1", b"Content-Type: application/json"),
+        (403, b"POST /v1/greetings HTTP/1.1", b"Sec-Fetch-Site: cross-site"),
+        (404, b"POST /none HTTP/1.1", b"X-Any: thing"),
+        (405, b"POST /version HTTP/1.1", b"X-Any: thing"),
+        (415, b"POST /v1/greetings HTTP/1.1", b"Content-Type: text/plain"),
+    ],
+)
+def test_the_body_of_a_refused_request_is_never_a_request(
+    target: RunningService, status: int, line: bytes, header: bytes
+) -> None:
+    head, length = (line, b"Host: test", header), len(SMUGGLED)
+    whole = message(*head, b"Content-Length: %d" % length, body=SMUGGLED)
+    chunks = message(*head, CHUNKED, body=b"%x\r\n%s\r\n0\r\n\r\n" % (length, SMUGGLED))
+    large = message(*head, b"Content-Length: 500000", body=SMUGGLED * (500000 // length))
+    for sent, statuses in ((whole, [status, 200]), (chunks, [status, 200]), (large, [status])):
+        answers = raw_http.exchange(target.address(), sent + get(b"/version", b"Connection: close"))
+        assert [answer.status for answer in answers] == statuses
+        assert all(answer.is_problem() or b"version" in answer.body for answer in answers)
+
+
+@pytest.mark.contract("what is refused before its body was read")
+@pytest.mark.parametrize("size", [len(SMUGGLED), 500000])
+def test_a_body_that_comes_after_the_refusal_is_never_a_request(target: RunningService, size: int) -> None:
+    with raw_http.connect(target.address()) as connection:
+        begin = time.monotonic()
+        connection.sendall(message(b"POST /none HTTP/1.1", b"Host: test", b"Content-Length: %d" % size))
+        refused = raw_http.read_answer(connection)
+        assert (refused.status, refused.headers["Connection"]) == (404, "close")
+        assert time.monotonic() - begin < 1
+        with suppress(ConnectionError):
+            connection.sendall(SMUGGLED)
+        assert raw_http.answers_until_closed(connection) == []
+
+
+@pytest.mark.contract("what is refused before its body was read")
+def test_refusals_keep_their_connection(target: RunningService) -> None:
+    with raw_http.connect(target.address()) as connection:
+        for _ in range(3):
+            connection.sendall(raw_http.request("POST", "/none", GREETING))
+            refused = raw_http.read_answer(connection)
+            assert (refused.status, refused.headers["Connection"]) == (404, None)
+        connection.sendall(raw_http.request("GET", "/version"))
+        assert raw_http.read_answer(connection).status == 200
+
+
 def slow_header(address: raw_http.Address) -> None:
     with raw_http.connect(address) as connection:
         connection.sendall(b"GET /version HTTP/1.1\r\nHost: ")

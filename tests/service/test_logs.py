@@ -239,3 +239,22 @@ def test_a_long_profile_does_not_delay_the_stop(binary: Path) -> None:
             assert service.stop() == 0
             assert time.monotonic() - begin < 5
             assert raw_http.read_answer(connection).body.startswith(b"\x1f\x8b")
+
+
+@pytest.mark.contract("request line")
+def test_a_request_without_a_route_is_logged_with_its_path_cut(service: RunningService) -> None:
+    raw_http.ask(service.address(), "M" * 60_000, "/a%0Ab/" + "x" * 5000 + "?token=secret")
+    line = service.wait_for(lambda line: line["msg"] == "request")
+    assert line["path"].startswith("/a%0Ab/xxx")
+    assert len(line["path"]) <= 203
+    assert len(line["method"]) <= 35
+    assert "route" not in line
+
+
+@pytest.mark.contract("its callers")
+@pytest.mark.parametrize(("host", "status"), [("evil.example", 421), ("127.0.0.1:9090", 200), ("[::1]", 200)])
+def test_the_admin_listener_is_not_for_pages_of_other_hosts(service: RunningService, host: str, status: int) -> None:
+    answers = raw_http.exchange(
+        service.address("ADMIN_ADDR"), f"GET /debug/vars HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode()
+    )
+    assert [answer.status for answer in answers] == [status]

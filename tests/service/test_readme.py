@@ -16,7 +16,7 @@ import pytest
 
 from tests.support import raw_http
 from tests.support.baking import BakedService
-from tests.support.documents import blocks, shell_commands
+from tests.support.documents import shell_commands
 from tests.support.fixtures import Bake
 from tests.support.machine import go_environment, skip
 from tools.running_service import free_port
@@ -60,9 +60,11 @@ def in_background(service: BakedService, command: str, port: int, **variables: s
         raw_http.wait_until_refused(("127.0.0.1", port))  # Docker gives a port back a moment later
 
 
+@pytest.mark.long
 def test_every_command_of_the_readme_works(checkout: BakedService, port: int, curl: None) -> None:
     """Other tests run those of cruft, git and Docker, and the linters."""
-    run, *commands = shell_commands(checkout.read("README.md"))
+    pages = ["README.md", "docs/operations.md", "docs/template.md"]
+    run, *commands = (command for page in pages for command in shell_commands(checkout.read(page)))
     assert run == "make run"
     admin = free_port()
     with in_background(checkout, run, port, ADMIN_ADDR=f"127.0.0.1:{admin}"):
@@ -93,6 +95,7 @@ def test_make_alone_lists_every_command(checkout: BakedService) -> None:
     assert listed == phony.split()
 
 
+@pytest.mark.long
 def test_make_builds_the_version_of_git_and_cleans_up(checkout: BakedService) -> None:
     before = checkout.files()
     checkout.make("build")
@@ -131,7 +134,16 @@ def test_make_vuln_asks_the_database(checkout: BakedService, tmp_path: Path) -> 
     assert "No vulnerabilities found." in done
 
 
-def test_the_readme_shows_every_package(checkout: BakedService) -> None:
-    packages = {path.name for path in (checkout.path / "internal").iterdir()}
-    (tree,) = blocks(checkout.read("README.md"), "text")
-    assert set(re.findall(r"\b([a-z]+)/", tree)) - {"internal"} == packages
+def test_the_table_of_files_has_every_file_and_package(checkout: BakedService) -> None:
+    page = checkout.read("docs/template.md")
+    for name in checkout.files():
+        package, _, file = name.rpartition("/")
+        shown = [f"`{name}`", f"`{file}`", f"`{package}/`", f"`{package.removeprefix('internal/')}/`"]
+        assert name.startswith(".") or name.endswith("_test.go") or any(form in page for form in shown), name
+
+
+def test_make_run_reads_the_settings_of_env(checkout: BakedService, port: int) -> None:
+    (checkout.path / ".env").write_text("MAX_BODY_BYTES=10 # small\nLOG_FORMAT='json'\n")
+    with in_background(checkout, "make run", port, ADMIN_ADDR=""):
+        assert raw_http.ask(("127.0.0.1", port), "POST", "/v1/greetings", '{"name":"Ada"}').status == 413
+    assert ".env" not in checkout.run("git", "status", "--porcelain")

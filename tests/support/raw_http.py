@@ -91,7 +91,7 @@ def answers_until_closed(connection: socket.socket) -> list[Answer]:
 def request(method: str, path: str, body: bytes | str | None = None, *headers: str) -> bytes:
     """Return the bytes of a request; one with a body has its length, and is JSON unless a header says otherwise."""
     payload = body.encode() if isinstance(body, str) else body or b""
-    lines = [f"{method} {path} HTTP/1.1", "Host: test", *headers]
+    lines = [f"{method} {path} HTTP/1.1", "Host: localhost", *headers]
     if body is not None:
         lines.append(f"Content-Length: {len(payload)}")
         if not any(header.lower().startswith("content-type") for header in headers):

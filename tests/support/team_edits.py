@@ -24,17 +24,72 @@ def write(file: Path, text: str) -> None:
 
 
 def module_of(service: Path) -> str:
-    return (service / "go.mod").read_text().split()[1]
+    found = re.search(r"^module (\S+)", (service / "go.mod").read_text(), re.MULTILINE)
+    assert found
+    return found[1]
+
+
+def add_routes(service: Path, *lines: str) -> None:
+    """Add lines to the routes of a service."""
+    first = "\n\tr.Handle("
+    replace(service / "internal/api/routes.go", first, "".join(f"\n\t{line}" for line in lines) + first)
 
 
 def own_routes(service: Path) -> None:
-    """Two routes, as the README says: handlers with their test, a line each, their description."""
+    """Two routes with options, behind a middleware: handlers with their test, a line each, their description."""
     write(service / "internal/api/orders.go", ORDERS)
     write(service / "internal/api/orders_test.go", ORDERS_TEST)
-    routes = service / "internal/api/routes.go"
-    lines = '\tmux.HandleFunc("GET /v1/orders/{id}", order)\n\tmux.HandleFunc("DELETE /v1/orders/{id}", forget)\n'
-    replace(routes, "\n}\n", "\n" + lines + "}\n")
+    add_routes(
+        service,
+        "shop := r.With(nameShop)",
+        'shop.Handle("GET /v1/orders/{id}", s.order, MaxBody(0))',
+        'shop.Handle("DELETE /v1/orders/{id}", s.forget, Timeout(time.Minute))',
+    )
+    replace(service / "internal/api/routes.go", "package api\n", 'package api\n\nimport "time"\n')
     replace(service / "internal/api/openapi.yaml", "\npaths:\n", "\npaths:\n" + ORDERS_PATH)
+
+
+def own_state(service: Path) -> None:
+    """What the handlers stand on: opened, asked, worked with, closed."""
+    write(service / "internal/api/service.go", SERVICE)
+    write(service / "internal/api/till_test.go", TILL_TEST)
+
+
+def own_settings(service: Path) -> None:
+    """Settings, one of them required, with a value for tests and one for developers."""
+    write(service / "internal/config/service.go", SETTINGS)
+    example = service / ".env.example"
+    example.write_text(example.read_text() + "TILL_TOKEN=secret\n")
+
+
+def own_command(service: Path) -> None:
+    """A sub-command, with a test that runs it, and one that starts the whole service."""
+    write(service / "commands.go", COMMANDS.replace("MODULE", module_of(service)))
+    write(service / "commands_test.go", COMMANDS_TEST)
+
+
+def own_dependency(service: Path) -> None:
+    """A module, required where "go get" writes it. It lies in a folder, so that nothing is downloaded."""
+    with (service / "go.mod").open("a") as file:
+        file.write(f"\nreplace money.example => ./third_party/money\n\nrequire money.example {NO_VERSION}\n")
+    write(service / "third_party/money/go.mod", "module money.example\n\ngo 1.27\n")
+    write(service / "third_party/money/money.go", MONEY)
+    write(service / "internal/price/price.go", PRICE)
+
+
+NO_VERSION = "v0.0.0-00010101000000-000000000000"
+
+
+def own_exception(service: Path) -> None:
+    """An exception for the linters, at the end of their file."""
+    linters = service / ".golangci.yml"
+    linters.write_text(linters.read_text() + "      - path: internal/stock\n        linters: [perfsprint]\n")
+
+
+def own_ignored_files(service: Path) -> None:
+    """Files that git ignores, at the end of the list."""
+    ignored = service / ".gitignore"
+    ignored.write_text(ignored.read_text() + "/till.db\n")
 
 
 def own_package(service: Path) -> None:
@@ -52,51 +107,28 @@ def own_make_target(service: Path) -> None:
 
 
 def own_words(service: Path) -> None:
-    """Another README: an introduction, a new section, changed rows."""
-    readme = service / "README.md"
-    replace(readme, "\n## Run\n", "\nAsk the shop team in #shop.\n\n## Who calls it\n\nThe till.\n\n## Run\n")
-    replace(readme, "| `POST /v1/greetings` | the example |\n", "| `POST /v1/greetings` | our first steps |\n")
-    replace(readme, "`make` alone lists all commands.", "`make` alone lists them all.")
-    replace(service / "AGENTS.md", "\n## Rules\n\n", "\n## Rules\n\n- Prices are in cents.\n")
+    """Another README, and owners."""
+    write(service / "README.md", "# The till\n\nAsk the shop team in #shop.\n")
     replace(service / "CODEOWNERS", "\n* ", "\n/internal/stock @acme/stock\n* ")
 
 
-def own_setting(service: Path) -> None:
-    """A setting at the end of the others, with its row in the README."""
-    config = service / "internal/config/config.go"
-    replace(config, "\tShutdownTimeout time.Duration\n", "\tShutdownTimeout time.Duration\n\n\tCurrency string\n")
-    stop = re.search(r"\t\t\{\"SHUTDOWN_TIMEOUT\".*\n", config.read_text())
-    row = re.search(r"\| `SHUTDOWN_TIMEOUT` .*\n", (service / "README.md").read_text())
-    assert stop
-    assert row
-    line = '\t\t{"CURRENCY", "EUR", "what prices are in: EUR or USD", oneOf(&c.Currency, "EUR", "USD")},\n'
-    replace(config, stop[0], stop[0] + line)
-    replace(service / "README.md", row[0], row[0] + "| `CURRENCY` | `EUR` | what prices are in: EUR or USD |\n")
+def own_rule(service: Path) -> None:
+    """A line in a file of the template's."""
+    replace(service / "AGENTS.md", "\n## Rules\n\n", "\n## Rules\n\n- Prices are in cents.\n")
 
 
 def own_image(service: Path) -> None:
     replace(service / "Dockerfile", "\nWORKDIR /app\n", "\nWORKDIR /app\nENV TZ=Europe/Berlin\n")
 
 
-def own_middleware(service: Path) -> None:
-    """A middleware in the chain of main.go, with a test that starts the service as main_test.go does."""
-    write(service / "shop.go", SHOP)
-    write(service / "shop_test.go", SHOP_TEST)
-    chain = "\t\tmiddleware.LimitBody(cfg.MaxBodyBytes),\n"
-    replace(service / "main.go", chain, f"{chain}\t\tnameShop,\n")
-
-
 def deleted_example(service: Path) -> None:
-    """As the README says: two files, a route, a path, and the lines of the README about them."""
+    """As docs/template.md says: two files, a route and a path."""
     for name in ("greetings.go", "greetings_test.go"):
         (service / "internal/api" / name).unlink()
-    replace(service / "internal/api/routes.go", '\tmux.HandleFunc("POST /v1/greetings", greet)\n', "")
+    replace(service / "internal/api/routes.go", '\tr.Handle("POST /v1/greetings", s.greet)\n', "")
     description = service / "internal/api/openapi.yaml"
     described = re.sub(r"^  /v1/greetings:\n(    .*\n|\n)+", "", description.read_text(), flags=re.MULTILINE)
     description.write_text(described)
-    readme = service / "README.md"
-    kept = [line for line in readme.read_text().splitlines(keepends=True) if "/v1/greetings" not in line]
-    readme.write_text("".join(kept))
 
 
 def renamed_module(service: Path) -> None:
@@ -111,24 +143,44 @@ def renamed_module(service: Path) -> None:
 
 NEW_MODULE = "git.example.com/shop/my-service"
 
+
+def own_product(service: Path) -> None:
+    """A whole URL shortener, in the team's files alone: see tests/support/shortener."""
+    deleted_example(service)
+    for file in sorted(SHORTENER.rglob("*")):
+        if file.is_file() and file.name != "paths.yaml":
+            text = file.read_text().replace("github.com/acme/my-service", module_of(service))
+            write(service / file.relative_to(SHORTENER), text)
+    paths = (SHORTENER / "paths.yaml").read_text()
+    replace(service / "internal/api/openapi.yaml", "\npaths:\n", f"\npaths:\n{paths}")
+
+
+SHORTENER = Path(__file__).with_name("shortener")
+
 EDITS: dict[str, Change] = {
     "own routes": own_routes,
+    "own state": own_state,
+    "own settings": own_settings,
+    "own command": own_command,
+    "own dependency": own_dependency,
+    "own exception": own_exception,
+    "own ignored files": own_ignored_files,
     "own package": own_package,
     "own make target": own_make_target,
     "own words": own_words,
-    "own setting": own_setting,
+    "own rule": own_rule,
     "own image": own_image,
-    "own middleware": own_middleware,
     "deleted example": deleted_example,
     "renamed module": renamed_module,
+    "own product": own_product,
 }
 
 
 def all_edits(service: Path) -> None:
+    """All but own_product, which has files of the same names."""
     renamed_module(service)  # in a commit of its own
-    own_words(service)  # before deleted_example, because it edits a row about the example
     for edit in EDITS.values():
-        if edit not in {own_words, renamed_module}:
+        if edit not in {own_product, renamed_module}:
             edit(service)
 
 
@@ -136,12 +188,27 @@ ORDERS = """package api
 
 import "net/http"
 
-func order(w http.ResponseWriter, r *http.Request) {
-	respond(w, http.StatusOK, map[string]string{"id": r.PathValue("id")})
+// order answers GET /v1/orders/{id}.
+func (s *Service) order(w http.ResponseWriter, r *http.Request) {
+	id := r.PathValue("id")
+	if id == "none" {
+		fail(w, r, ErrNotFound)
+		return
+	}
+	respond(w, http.StatusOK, map[string]string{"id": id})
 }
 
-func forget(w http.ResponseWriter, _ *http.Request) {
+// forget answers DELETE /v1/orders/{id}.
+func (s *Service) forget(w http.ResponseWriter, _ *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
+}
+
+// nameShop says which shop answers.
+func nameShop(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Shop", "till")
+		next.ServeHTTP(w, r)
+	})
 }
 """
 
@@ -155,11 +222,22 @@ import (
 
 func TestOrders(t *testing.T) {
 	t.Parallel()
-	for method, status := range map[string]int{"GET": http.StatusOK, "DELETE": http.StatusNoContent} {
+	tests := []struct {
+		method, id string
+		status     int
+	}{
+		{"GET", "7", http.StatusOK},
+		{"GET", "none", http.StatusNotFound},
+		{"DELETE", "7", http.StatusNoContent},
+	}
+	for _, test := range tests {
 		recorder := httptest.NewRecorder()
-		testHandler().ServeHTTP(recorder, httptest.NewRequest(method, "/v1/orders/7", nil))
-		if recorder.Code != status {
-			t.Errorf("%s answers %d, want %d", method, recorder.Code, status)
+		testHandler(t).ServeHTTP(recorder, httptest.NewRequest(test.method, "/v1/orders/"+test.id, nil))
+		if recorder.Code != test.status {
+			t.Errorf("%s %s: status %d, want %d", test.method, test.id, recorder.Code, test.status)
+		}
+		if got := recorder.Header().Get("X-Shop"); got != "till" {
+			t.Errorf("%s %s: X-Shop = %q, want till", test.method, test.id, got)
 		}
 	}
 }
@@ -179,28 +257,168 @@ ORDERS_PATH = """  /v1/orders/{id}:
 
 """
 
-SHOP = """package main
+SERVICE = """// Package api is the till.
+package api
 
-import "net/http"
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+)
 
-// nameShop says which shop answers.
-func nameShop(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("X-Shop", "till")
-		next.ServeHTTP(w, r)
-	})
+// Service is the till.
+type Service struct {
+	Platform
+
+	mu   sync.Mutex
+	open bool
+}
+
+// New opens the till.
+func New(_ context.Context, platform Platform) (*Service, error) {
+	return &Service{Platform: platform, open: true}, nil
+}
+
+// Ready returns an error when the till is closed.
+func (s *Service) Ready(context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.open {
+		return errors.New("the till is closed")
+	}
+	return nil
+}
+
+// Run counts the money once an hour.
+func (s *Service) Run(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(time.Hour):
+			s.Logger.Info("counted")
+		}
+	}
+}
+
+// Close closes the till.
+func (s *Service) Close(context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.open = false
+	return nil
 }
 """
 
-SHOP_TEST = """package main
+TILL_TEST = """package api
 
 import "testing"
 
-func TestShopStops(t *testing.T) {
+func TestReadyUntilClosed(t *testing.T) {
+	t.Parallel()
+	service, err := New(t.Context(), testPlatform(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := service.Ready(t.Context()); err != nil {
+		t.Errorf("Ready() = %v", err)
+	}
+	if err := service.Close(t.Context()); err != nil {
+		t.Errorf("Close() = %v", err)
+	}
+	if err := service.Ready(t.Context()); err == nil {
+		t.Error("Ready() = nil after Close(), want an error")
+	}
+}
+"""
+
+SETTINGS = """package config
+
+// Service has the settings of the till.
+type Service struct {
+	Currency string
+	Token    Secret
+}
+
+func (s *Service) variables() []variable {
+	return []variable{
+		{"CURRENCY", "EUR", "what prices are in: EUR or USD", oneOf(&s.Currency, "EUR", "USD")},
+		{"TILL_TOKEN", required, "what opens the till", secret(&s.Token)},
+	}
+}
+
+// ForTests has the variables that tests set.
+func ForTests() map[string]string {
+	return map[string]string{"TILL_TOKEN": "for tests"}
+}
+"""
+
+COMMANDS = """package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"MODULE/internal/api"
+)
+
+func commands() map[string]command {
+	return map[string]command{
+		"count": func(_ context.Context, _ api.Platform, stdout io.Writer, args []string) error {
+			_, err := fmt.Fprintln(stdout, len(args))
+			return err
+		},
+	}
+}
+"""
+
+COMMANDS_TEST = """package main
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestCount(t *testing.T) {
+	t.Parallel()
+	var stdout strings.Builder
+	if status := run(t.Context(), []string{"count", "a", "b"}, env(), &stdout, t.Output()); status != exitOK {
+		t.Errorf("exit status %d, want %d", status, exitOK)
+	}
+	if got := stdout.String(); got != "2\\n" {
+		t.Errorf("count prints %q, want 2", got)
+	}
+}
+
+func TestTillStops(t *testing.T) {
 	t.Parallel()
 	if status := start(t).stopped(t); status != exitOK {
 		t.Errorf("exit status %d, want %d", status, exitOK)
 	}
+}
+"""
+
+MONEY = """// Package money knows how money is written.
+package money
+
+import "fmt"
+
+// Format writes an amount.
+func Format(cents int) string {
+	return fmt.Sprintf("%d.%02d", cents/100, cents%100)
+}
+"""
+
+PRICE = """// Package price says what things cost.
+package price
+
+import "money.example"
+
+// Label is what stands on a thing.
+func Label(cents int) string {
+	return money.Format(cents) + " EUR"
 }
 """
 

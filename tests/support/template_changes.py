@@ -8,17 +8,41 @@ from pathlib import Path
 
 from tests.support.repository import SERVICE_FOLDER
 from tests.support.team_edits import Change, replace, write
+from tools.release import OWNERS, files_of_teams
 
 
 def new_file(template: Path) -> None:
-    """A new package, with its line in the README. Both have Jinja in them."""
+    """A new package, with its row in the table of files. Both have Jinja in them."""
     service = template / SERVICE_FOLDER
     write(service / "internal/clock/clock.go", CLOCK)
+    row = "| `internal/lifecycle/` "
     replace(
-        service / "README.md",
-        "  build/  requestid/\n",
-        "  clock/              the time, for {{ cookiecutter.service_name }}\n  build/  requestid/\n",
+        service / "docs/template.md",
+        row,
+        f"| `internal/clock/` | the time of {{{{ cookiecutter.service_name }}}} |\n{row}",
     )
+
+
+def new_option(template: Path) -> None:
+    """A question that brings a package, a field for the service, and a line in main.go that fills it."""
+    questions = template / "cookiecutter.json"
+    replace(questions, '  "license": ["prop', '  "audit": ["none", "log"],\n  "license": ["prop')
+    row = '    {"when": {"audit": ["log"]}, "files": ["internal/audit"]},\n'
+    replace(questions, '  "_optional_files": [\n', f'  "_optional_files": [\n{row}')
+    service = template / SERVICE_FOLDER
+    write(service / "internal/audit/audit.go", AUDIT)
+    new = when_audited('\t"{{ cookiecutter.module_path }}/internal/audit"')
+    for name in ("main.go", "internal/api/handler.go"):
+        line = '\t"{{ cookiecutter.module_path }}/internal/build"\n'
+        replace(service / name, f"\n{line}", f"\n{new}{line}")
+    logger = "\tLogger *slog.Logger\n"
+    replace(service / "internal/api/handler.go", logger, logger + when_audited("\tAudit  *audit.Log"))
+    platform = "\tplatform := api.Platform{Build: info, Config: cfg, Logger: logger}\n"
+    replace(service / "main.go", platform, platform + when_audited("\tplatform.Audit = audit.New(logger)"))
+
+
+def when_audited(line: str) -> str:
+    return f"{{% if cookiecutter.audit != 'none' %}}{line}\n{{% endif %}}"
 
 
 def new_import(template: Path) -> None:
@@ -29,29 +53,31 @@ def new_import(template: Path) -> None:
 
 
 def new_heads_and_tails(template: Path) -> None:
-    """Another first and another last line in each file that teams edit."""
-    for name, comment in HEADS_AND_TAILS.items():
+    """Another first and another last line in each file of the template's, but where the end is the team's."""
+    for name in files_of_the_template(template):
         file = template / SERVICE_FOLDER / name
+        comment = {".md": "<!-- {} -->", ".go": "// {}"}.get(file.suffix, "# {}")
         text = file.read_text()
         jinja = re.match(r"(\{%-.*?-%\}\n)*", text, re.DOTALL)
         assert jinja
         head, body = jinja[0], text.removeprefix(jinja[0])
-        file.write_text(f"{head}{comment.format('The first line.')}\n\n{body}\n{comment.format('The last line.')}\n")
+        tail = "" if name in ENDS_OF_THE_TEAM else f"\n{comment.format('The last line.')}\n"
+        file.write_text(f"{head}{comment.format('The first line.')}\n\n{body}{tail}")
 
 
-HEADS_AND_TAILS = {
-    "Makefile": "# {}",
-    "Dockerfile": "# {}",
-    "README.md": "<!-- {} -->",
-    "AGENTS.md": "<!-- {} -->",
-    "CODEOWNERS": "# {}",
-    ".dockerignore": "# {}",
-    "internal/api/openapi.yaml": "# {}",
-    "internal/api/greetings.go": "// {}",
-    "internal/api/json.go": "// {}",
-    "internal/config/config.go": "// {}",
-    "main.go": "// {}",
-}
+ENDS_OF_THE_TEAM = {".golangci.yml", ".gitignore"}
+
+
+def files_of_the_template(template: Path) -> list[str]:
+    """Return the files that are not the team's and can have comments. .gitattributes is one line that teams replace."""
+    service = template / SERVICE_FOLDER
+    names = {str(file.relative_to(service)) for file in service.rglob("*") if file.is_file()}
+    return sorted(names - {*files_of_the_team(template), ".gitattributes", ".template", "LICENSE", "go.mod"})
+
+
+def files_of_the_team(template: Path) -> list[str]:
+    """Return the files that docs/template.md gives to the team. The example has a test, which is the team's too."""
+    return [*files_of_teams((template / SERVICE_FOLDER / OWNERS).read_text()), "internal/api/greetings_test.go"]
 
 
 def renamed_file(template: Path) -> None:
@@ -63,7 +89,6 @@ def renamed_file(template: Path) -> None:
 def removed_file(template: Path) -> None:
     """A file that nobody edited. An edited one stays, and its team decides."""
     (template / SERVICE_FOLDER / "internal/admin/admin_test.go").unlink()
-    replace(template / "cookiecutter.json", '    "internal/admin/admin_test.go",\n', "")
 
 
 def new_question(template: Path) -> None:
@@ -87,7 +112,7 @@ def changed_defaults(template: Path) -> None:
     context.write_text(json.dumps({**json.loads(context.read_text()), "http_port": "8081", "owner": "@acme/all"}))
     service = template / SERVICE_FOLDER
     replace(service / "internal/config/config.go", '{"MAX_IN_FLIGHT", "1024",', '{"MAX_IN_FLIGHT", "2048",')
-    replace(service / "README.md", "| `MAX_IN_FLIGHT` | `1024` |", "| `MAX_IN_FLIGHT` | `2048` |")
+    replace(service / "docs/operations.md", "| `MAX_IN_FLIGHT` | `1024` |", "| `MAX_IN_FLIGHT` | `2048` |")
 
 
 def new_setting(template: Path) -> None:
@@ -101,10 +126,23 @@ def new_setting(template: Path) -> None:
         '\t\t{"MAX_URL_BYTES", "8192", "size of a URL", number(&c.MaxURLBytes, 1, 1<<16)},\n\t\t{"SHUTDOWN_DELAY"',
     )
     replace(
-        service / "README.md",
+        service / "docs/operations.md",
         "| `SHUTDOWN_DELAY` ",
         "| `MAX_URL_BYTES` | `8192` | size of a URL |\n| `SHUTDOWN_DELAY` ",
     )
+
+
+def new_linter(template: Path) -> None:
+    """Another linter, and another exception right before those of teams."""
+    linters = template / SERVICE_FOLDER / ".golangci.yml"
+    replace(linters, "    - misspell\n", "    - misspell\n    - nakedret\n")
+    end = "      # This is the end of the template's part."
+    replace(linters, end, f"      - path: internal/clock\n        linters: [unparam]\n{end}")
+
+
+def new_go_version(template: Path) -> None:
+    """The first line of go.mod. What teams require stands below."""
+    replace(template / SERVICE_FOLDER / "go.mod", "go_version }}.0\n", "go_version }}.1\n")
 
 
 def next_version(template: Path) -> None:
@@ -116,6 +154,7 @@ def next_version(template: Path) -> None:
 
 CHANGES: dict[str, Change] = {
     "new file": new_file,
+    "new option": new_option,
     "new import": new_import,
     "new heads and tails": new_heads_and_tails,
     "renamed file": renamed_file,
@@ -123,6 +162,8 @@ CHANGES: dict[str, Change] = {
     "new question": new_question,
     "changed defaults": changed_defaults,
     "new setting": new_setting,
+    "new linter": new_linter,
+    "new Go version": new_go_version,
     "next version": next_version,
 }
 
@@ -145,4 +186,19 @@ import (
 func Passed(began time.Time, cfg config.Config) bool {
 	return time.Since(began) > cfg.ReadTimeout
 }
+"""
+
+AUDIT = """// Package audit notes who did what.
+package audit
+
+import "log/slog"
+
+// Log is where it is noted.
+type Log struct{ logger *slog.Logger }
+
+// New returns a Log that writes to the service's own.
+func New(logger *slog.Logger) *Log { return &Log{logger} }
+
+// Note adds a line.
+func (l *Log) Note(who, did string) { l.logger.Info("audit", "who", who, "did", did) }
 """

@@ -65,7 +65,7 @@ def test_the_readme_of_a_service_links_and_updates_it(
     service = BakedService(create_by_cruft(template, tmp_path))
     (service.path / ".cruft.json").unlink()
     commit(service.path, "A service that nobody has linked")
-    link, keep, check, update = shell_commands(service.read("README.md"))[-4:]
+    link, keep, check, update = shell_commands(service.read("docs/template.md"))
     if version.endswith("-dev"):
         link = link.split(" --checkout ")[0]
     else:
@@ -87,7 +87,7 @@ def test_the_commands_of_upgrading_work(create: Create, template: Path, type_in:
     service = BakedService(create())
     release_something_new(template, "1.1.0")
     write_version(template, "1.1.1-dev")
-    update, diff, test, lint, change = shell_commands(read("UPGRADING.md"))
+    update, diff, test, lint, change = shell_commands(read("UPGRADING.md").partition("## [Unreleased]")[0])
     (to_release,) = re.findall(r"`(--checkout [^`]+)`", read("UPGRADING.md"))
     assert type_in(service.path, f"{update} {to_release}")[0] == 0
     assert service.read(".template").split()[1] == "1.1.0"

@@ -56,6 +56,7 @@ def change_usual_places(fork: Path) -> None:
 @pytest.fixture
 def fork(template: Path, tmp_path: Path) -> Path:
     """A fork that changed the usual places, and its own published repository."""
+    git(template, "switch", "-qC", "main")  # as the page calls it, whatever branch is tested
     write_version(template, "1.0.1")
     git(template, "clone", "-q", "--bare", str(template), str(tmp_path / "origin"))
     git(tmp_path, "clone", "-q", str(tmp_path / "origin"), str(tmp_path / "fork"))
@@ -83,8 +84,8 @@ def assert_is_the_forks(service: BakedService) -> None:
     assert all("registry.example/" in line for line in dockerfile.splitlines() if line.startswith("FROM "))
     assert "GOPRIVATE=git.example " in dockerfile
     assert service.read("docs.txt") == "{{ not Jinja here\n"
-    assert service.read("go.mod").startswith("module git.example/acme/my-service\n")
-    assert "cruft link https://git.example/acme/go-service " in service.read("README.md")
+    assert "\nmodule git.example/acme/my-service\n" in service.read("go.mod")
+    assert "cruft link https://git.example/acme/go-service " in service.read("docs/template.md")
 
 
 def test_a_fork_makes_services_of_its_own(fork: Path, folder: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -16,20 +17,24 @@ import pytest
 from go_service_answers import template as questions
 from tests.support.baking import BakedService
 from tests.support.choices import CHOICES, Answers, combinations, name_of
-from tests.support.commands import Done, cookiecutter, cruft
-from tests.support.fixtures import Create, Lint
+from tests.support.documents import table_rows
+from tests.support.fixtures import Bake, Create, Lint
 from tests.support.repository import SERVICE_FOLDER, TEMPLATE, commit, git, has_history, init_repository
-from tests.support.team_edits import EDITS, Change, all_edits, write
+from tests.support.team_edits import EDITS, Change, all_edits, own_product, write
 from tests.support.template_changes import (
     CHANGES,
+    ENDS_OF_THE_TEAM,
     all_changes,
+    files_of_the_team,
     new_file,
     new_setting,
     next_version,
     removed_file,
     renamed_file,
 )
+from tests.support.updating import answers_of, assert_same, bake_anew, files_of, update, update_without_conflict
 from tools import versions
+from tools.release import OWNERS
 
 
 def nothing(folder: Path) -> None:
@@ -51,58 +56,20 @@ def starting_commits() -> dict[str, str]:
 
 
 COMMITS = starting_commits()
+FOLLOWING = [version for version in COMMITS if not version.startswith("1.")]  # test_update_to_2_0.py has 1.0
 CASES = [
     pytest.param(*case, marks=[] if case[1:] == TOGETHER else pytest.mark.long)
-    for case in itertools.product(COMMITS, ALL_EDITS, ALL_CHANGES)
+    for case in itertools.product(FOLLOWING, ALL_EDITS, ALL_CHANGES)
 ]
 
 
-def update(service: Path, template: Path, *words: str) -> Done:
-    return cruft(service, "update", "--skip-apply-ask", *words, template=template)
-
-
-def update_without_conflict(service: Path, template: Path, *words: str) -> None:
-    done = update(service, template, *words)
-    assert done.returncode == 0, done.stderr
-    lines = git(service, "status", "--porcelain").splitlines()
-    assert not [line for line in lines if "U" in line[:2] or line.endswith(".rej")], (lines, done.stderr)
-
-
-def answers_of(service: Path) -> dict[str, str]:
-    context = json.loads((service / ".cruft.json").read_text())["context"]["cookiecutter"]
-    return {name: answer for name, answer in context.items() if not name.startswith("_")}
-
-
-def files_of(service: Path) -> dict[str, str]:
-    """Return the text of every file, without those of git and cruft."""
-    baked = BakedService(service)
-    return {name: baked.read(name) for name in sorted(baked.files() - {".cruft.json"})}
-
-
-def assert_same(service: Path, expected: Path) -> None:
-    """Compare all files, first by name, then one by one, so that a failure shows the lines."""
-    ours, theirs = files_of(service), files_of(expected)
-    assert ours.keys() == theirs.keys()
-    for name, text in ours.items():
-        assert text == theirs[name], name
-
-
-def bake_anew(template: Path, service: Path, folder: Path) -> Path:
-    """Bake the newest template with the answers of a service."""
-    folder.mkdir()
-    words = [f"{question}={answer}" for question, answer in answers_of(service).items()]
-    done = cookiecutter(folder, "--no-input", *words, template=str(template))
-    assert done.returncode == 0, done.stderr
-    return folder / "my-service"
-
-
-def edit_and_update(service: Path, template: Path, edit: Change, change: Change) -> Path:
-    """Let the team and the template go on, update the service, and return what it must be."""
+def edit_and_update(service: Path, template: Path, edit: Change, change: Change, **answers: str) -> Path:
+    """Let the team and the template go on, update the service with new answers, and return what it must be."""
     edit(service)
     commit(service, "What the team did")
     change(template)
     commit(template, "What the template did")
-    update_without_conflict(service, template)
+    update_without_conflict(service, template, "--variables-to-update", json.dumps(answers))
     expected = bake_anew(template, service, template.parent / "expected")
     edit(expected)
     return expected
@@ -116,10 +83,64 @@ def test_an_update_keeps_every_edit_and_brings_every_change(
     assert_same(service, edit_and_update(service, template, ALL_EDITS[edit], ALL_CHANGES[change]))
 
 
+def test_the_page_says_whose_each_file_is(default: BakedService) -> None:
+    page = default.read(OWNERS)
+    owned = set()
+    for header in ("| yours | what is in it |", "| the template's | what is in it |"):
+        for cell, _ in table_rows(page, header):
+            names = re.findall("`([^` ]+)`", cell)
+            folder = Path(names[0]).parent  # of the names after the first
+            owned |= {Path(name) if (default.path / name).exists() else folder / name for name in names}
+    owned |= {file.with_name(file.name.replace(".go", "_test.go")) for file in owned}
+    files = {Path(name) for name in default.files() - {"bin/service"}}
+    assert {file for file in files if not owned & {file, *file.parents}} == set()
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_no_change_of_the_template_touches_a_file_of_the_team(template: Path, name: str) -> None:
+    before = parts_of_the_team(template)
+    CHANGES[name](template)
+    assert parts_of_the_team(template) == before
+
+
+def parts_of_the_team(template: Path) -> dict[str, str]:
+    """Return what docs/template.md gives to the team, as the template writes it once."""
+    service = template / SERVICE_FOLDER
+    files = {name: (service / name) for name in files_of_the_team(template)}
+    return {
+        **{name: file.read_text() if file.exists() else "" for name, file in files.items()},
+        "the end of .golangci.yml": (service / ".golangci.yml").read_text().partition("end of the template's part")[2],
+        "the end of .gitignore": (service / ".gitignore").read_text().splitlines()[-1],
+        "go.mod below module": (service / "go.mod").read_text().partition("\nmodule ")[2],
+    }
+
+
+IN_FILES_OF_THE_TEMPLATE = {"own package": {".dockerignore"}, "own rule": {"AGENTS.md"}, "own image": {"Dockerfile"}}
+
+
+@pytest.mark.parametrize("name", [name for name in EDITS if name != "renamed module"])
+def test_what_teams_do_is_in_their_own_files_with_few_exceptions(bake: Bake, name: str) -> None:
+    service = bake().path
+    before = files_of(service)
+    EDITS[name](service)
+    after = files_of(service)
+    changed = {name for name, text in before.items() if after.get(name) != text} - {*files_of_the_team(TEMPLATE)}
+    at_the_end = {name for name in changed & {*ENDS_OF_THE_TEAM, "go.mod"} if after[name].startswith(before[name])}
+    assert changed - at_the_end == IN_FILES_OF_THE_TEMPLATE.get(name, set())
+
+
+TURNED_ON = {"region": "eu", "audit": "log"}
+
+
 @pytest.mark.long
-def test_an_updated_service_builds_and_passes_its_tests(create: Create, template: Path, lint: Lint) -> None:
+@pytest.mark.parametrize("edit", [nothing, all_edits, own_product], ids=lambda edit: edit.__name__)
+@pytest.mark.parametrize("answers", [{}, TURNED_ON], ids=["as before", "options turned on"])
+def test_an_updated_service_builds_and_passes_its_tests(
+    create: Create, template: Path, lint: Lint, edit: Change, answers: Answers
+) -> None:
     service = BakedService(create())
-    edit_and_update(service.path, template, all_edits, all_changes)
+    expected = edit_and_update(service.path, template, edit, all_changes, **answers)
+    assert_same(service.path, expected)
     assert service.run("gofmt", "-l", ".") == ""
     service.make("build")
     service.make("test")
@@ -136,11 +157,17 @@ def test_a_service_of_any_choices_is_updated(create: Create, template: Path, ans
 @pytest.mark.parametrize(
     ("question", "before", "after"),
     [
-        pytest.param(choice.question, before, choice.name, marks=[] if choice.name == "MIT" else pytest.mark.long)
+        pytest.param(
+            choice.question,
+            before,
+            choice.name,
+            marks=[] if (before, choice.name) == ("proprietary", "MIT") else pytest.mark.long,
+        )
         for choice in CHOICES
         for before in questions.choices()[choice.question]
         if before != choice.name
-    ],
+    ]
+    + [pytest.param("go_version", "1.27", "1.28")],
 )
 def test_a_choice_is_changed_later(create: Create, template: Path, question: str, before: str, after: str) -> None:
     service = create(**{question: before})
@@ -157,18 +184,19 @@ def test_a_choice_is_changed_later(create: Create, template: Path, question: str
     assert_same(service, expected)
 
 
-def test_a_new_question_can_be_answered_in_the_update(create: Create, template: Path) -> None:
+@pytest.mark.parametrize("edit", ["all edits", "own product"])
+def test_new_questions_can_be_answered_in_the_update(create: Create, template: Path, edit: str) -> None:
+    """An option that is turned on under a service that its team has filled is no conflict."""
     service = create()
-    all_changes(template)
-    commit(template, "What the template did")
-    update_without_conflict(service, template, "--variables-to-update", '{"region": "eu"}')
+    expected = edit_and_update(service, template, ALL_EDITS[edit], all_changes, **TURNED_ON)
     assert "\nENV REGION=eu\n" in (service / "Dockerfile").read_text()
-    assert_same(service, bake_anew(template, service, template.parent / "expected"))
+    assert "platform.Audit = " in (service / "main.go").read_text()
+    assert_same(service, expected)
 
 
 @pytest.mark.parametrize(
     ("name", "ours", "theirs"),
-    [("CODEOWNERS", "* @acme/ours\n", "* @acme/theirs\n"), ("docs/new.md", "Ours.\n", "Theirs.\n")],
+    [("AGENTS.md", "Ours.\n", "Theirs.\n"), ("docs/new.md", "Ours.\n", "Theirs.\n")],
     ids=["the same line", "a new file of the same name"],
 )
 def test_a_conflict_is_named_and_shows_both_versions(
@@ -228,7 +256,7 @@ def test_lines_that_fit_are_changed_when_the_first_commit_is_not_the_untouched_b
 ) -> None:
     """git cannot merge then, because it lacks the baked files. cruft looks for the lines around a change instead."""
     service = create()
-    some_edits = [edit for name, edit in EDITS.items() if name not in {"renamed module", "own setting"}]
+    some_edits = [edit for name, edit in EDITS.items() if name not in {"own product", "renamed module"}]
     for edit in some_edits:
         edit(service)
     shutil.rmtree(service / ".git")

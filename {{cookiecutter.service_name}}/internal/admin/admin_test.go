@@ -1,10 +1,13 @@
 package admin
 
 import (
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"{{ cookiecutter.module_path }}/internal/health"
 )
 
 func TestRoutes(t *testing.T) {
@@ -20,8 +23,11 @@ func TestRoutes(t *testing.T) {
 		{"/debug/pprof/goroutine?debug=1", http.StatusOK, "goroutine profile:"},
 		{"/debug/pprof/nothing", http.StatusNotFound, "{"},
 		{"/debug/vars", http.StatusOK, "{"},
+		{"/livez", http.StatusOK, `{"status":"ok"}`},
+		{"/readyz", http.StatusServiceUnavailable, "{"},
 	}
-	routes := Routes(t.Context())
+	readiness := health.NewReadiness(slog.New(slog.DiscardHandler), func() bool { return true })
+	routes := Routes(t.Context(), readiness)
 	for _, test := range tests {
 		t.Run(test.path, func(t *testing.T) {
 			t.Parallel()

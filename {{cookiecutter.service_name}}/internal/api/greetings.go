@@ -20,20 +20,16 @@ type greeting struct {
 }
 
 // greet answers POST /v1/greetings. It is the example: copy it for your first endpoint, then delete it.
-func greet(w http.ResponseWriter, r *http.Request) {
+func (s *Service) greet(w http.ResponseWriter, r *http.Request) {
 	request, ok := decode[greetingRequest](w, r)
 	if !ok {
-		return
-	}
-	if fields := request.problems(); len(fields) > 0 {
-		problem.Write(w, r, http.StatusUnprocessableEntity, "The greeting has values out of range.", fields...)
 		return
 	}
 	respond(w, http.StatusOK, greeting{Message: "Hello, " + request.Name + "!"})
 }
 
-// problems has an entry for each field with a bad value.
-func (g greetingRequest) problems() []problem.Field {
+// Validate has an entry for each field with a bad value.
+func (g greetingRequest) Validate() []problem.Field {
 	length := utf8.RuneCountInString(g.Name)
 	if length < 1 || length > maxNameLength || strings.ContainsFunc(g.Name, unicode.IsControl) {
 		return []problem.Field{

@@ -28,7 +28,7 @@ func TestGreet(t *testing.T) {
 			r := httptest.NewRequest("POST", "/v1/greetings", strings.NewReader(test.body))
 			r.Header.Set("Content-Type", "application/json")
 			w := httptest.NewRecorder()
-			greet(w, r)
+			testHandler(t).ServeHTTP(w, r)
 			if got := w.Code; got != test.status {
 				t.Errorf("status %d, want %d", got, test.status)
 			}

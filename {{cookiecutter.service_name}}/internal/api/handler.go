@@ -1,11 +1,15 @@
-// Package api is what the service offers its clients.
 package api
 
 import (
+	"context"
 	_ "embed"
+	"log/slog"
 	"net/http"
+	"sync/atomic"
+	"time"
 
 	"{{ cookiecutter.module_path }}/internal/build"
+	"{{ cookiecutter.module_path }}/internal/config"
 	"{{ cookiecutter.module_path }}/internal/health"
 	"{{ cookiecutter.module_path }}/internal/problem"
 )
@@ -13,27 +17,72 @@ import (
 //go:embed openapi.yaml
 var openAPI []byte
 
-// Handler answers the routes of this service, and those by which it is found, described and watched.
-func Handler(info build.Info, draining func() bool) http.Handler {
-	mux := http.NewServeMux()
-	routes(mux)
-
-	mux.HandleFunc("GET /{$}", indexPage(info))
-	mux.HandleFunc("GET /openapi.yaml", fixedAnswer("application/yaml", openAPI))
-	mux.HandleFunc("GET /version", fixedAnswer("application/json", mustJSON(info)))
-	mux.HandleFunc("GET /livez", health.Live)
-	mux.HandleFunc("GET /readyz", health.Ready(draining))
-	mux.HandleFunc("/", problem.Unmatched(mux))
-	return mux
+// Platform is what the template gives to the service.
+type Platform struct {
+	Build  build.Info
+	Config config.Config
+	Logger *slog.Logger
 }
 
-// indexPage answers GET / with where to read on.
-func indexPage(info build.Info) http.HandlerFunc {
+// Handler answers the routes of this service, and those by which it is found, described and watched.
+type Handler struct {
+	platform  Platform
+	readiness *health.Readiness
+	opened    chan struct{} // closed by Open
+	mux       atomic.Pointer[http.ServeMux]
+}
+
+// startGrace is how long a request waits for a service that starts.
+const startGrace = time.Second
+
+// NewHandler returns a handler that knows the probes only, until Open.
+func NewHandler(platform Platform, readiness *health.Readiness) *Handler {
+	h := &Handler{platform: platform, readiness: readiness, opened: make(chan struct{})}
+	mux := http.NewServeMux()
+	health.Routes(mux, readiness)
+	mux.HandleFunc("/", h.waitForStart)
+	h.mux.Store(mux)
+	return h
+}
+
+// Open calls New and adds the routes of the service.
+func (h *Handler) Open(ctx context.Context) (*Service, error) {
+	service, err := New(ctx, h.platform)
+	if err != nil {
+		return nil, err
+	}
+	router := newRouter(h.platform.Config)
+	health.Routes(router.mux, h.readiness) // without limits: a platform restarts a service that does not respond
+	router.Handle("GET /{$}", h.index())
+	router.Handle("GET /openapi.yaml", fixedAnswer("application/yaml", openAPI))
+	router.Handle("GET /version", fixedAnswer("application/json", mustJSON(h.platform.Build)))
+	router.Handle("/", problem.Unmatched(router.mux))
+	service.routes(router)
+	h.mux.Store(router.mux)
+	h.readiness.Start(service.Ready)
+	close(h.opened)
+	return service, nil
+}
+
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.mux.Load().ServeHTTP(w, r) }
+
+func (h *Handler) waitForStart(w http.ResponseWriter, r *http.Request) {
+	select {
+	case <-h.opened:
+		h.ServeHTTP(w, r)
+	case <-time.After(startGrace):
+		problem.Unavailable(w, r, "The service is starting.")
+	}
+}
+
+// index answers GET / with where to read on.
+func (h *Handler) index() http.HandlerFunc {
 	type index struct {
 		Service string `json:"service"`
 		Version string `json:"version"`
 		OpenAPI string `json:"openapi"`
 	}
+	info := h.platform.Build
 	return fixedAnswer("application/json", mustJSON(index{info.Service, info.Version, "/openapi.yaml"}))
 }
 

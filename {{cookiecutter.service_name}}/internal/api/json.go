@@ -8,40 +8,75 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
-	"os"
+	"strconv"
+	"time"
 
+	"{{ cookiecutter.module_path }}/internal/middleware"
 	"{{ cookiecutter.module_path }}/internal/problem"
 )
 
-// decode reads the body of r as one JSON value, without unknown members. If the body is bad, decode tells the client
-// what is wrong and where, and returns false.
+// validator is implemented by bodies that check themselves. Validate has an entry for each bad value.
+type validator interface {
+	Validate() []problem.Field
+}
+
+// decode reads the body of r as one JSON value, without unknown members, and validates it if T is a validator. If the body
+// is bad, decode tells the client what is wrong and where, and returns false.
 func decode[T any](w http.ResponseWriter, r *http.Request) (T, bool) {
-	var value *T // stays nil if the body is null
-	mediaType, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if mediaType != "application/json" && r.ContentLength != 0 {
-		problem.Refuse(w, r, http.StatusUnsupportedMediaType, "The Content-Type of the body must be application/json.")
-		return *new(T), false
-	}
-	err := json.UnmarshalRead(r.Body, &value, json.RejectUnknownMembers(true))
-	if err != nil || value == nil {
-		refuseBody(w, r, err)
+	value, err := decodeBody[T](r)
+	if err != nil {
+		fail(w, r, err)
 		return *new(T), false
 	}
 	return *value, true
 }
 
-// refuseBody tells the client why its body was rejected. A nil err means that the body is null.
-func refuseBody(w http.ResponseWriter, r *http.Request, err error) {
-	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		problem.BodyTooLarge(w, r, tooLarge.Limit)
-		return
+func decodeBody[T any](r *http.Request) (*T, error) {
+	var value *T // stays nil if the body is null
+	mediaType, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if mediaType != "application/json" && r.ContentLength != 0 {
+		const detail = "The Content-Type of the body must be application/json."
+		return nil, badRequestError{http.StatusUnsupportedMediaType, detail, nil}
 	}
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		problem.Refuse(w, r, http.StatusRequestTimeout, "The body did not arrive in time.")
-		return
+	err := json.UnmarshalRead(r.Body, &value, json.RejectUnknownMembers(true), durations)
+	if err != nil || value == nil {
+		return nil, errorOf(err)
 	}
-	problem.Write(w, r, http.StatusBadRequest, reasonFor(err))
+	if v, ok := any(value).(validator); ok {
+		if fields := v.Validate(); len(fields) > 0 {
+			return nil, InvalidError(fields)
+		}
+	}
+	return value, nil
 }
+
+// errorOf says why a body was rejected. A nil err means that the body is null.
+func errorOf(err error) error {
+	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return tooLarge
+	}
+	if errors.Is(err, middleware.ErrBodyTimeout) {
+		return err
+	}
+	return badRequestError{http.StatusBadRequest, reasonFor(err), nil}
+}
+
+// durations makes a time.Duration a text such as "1m30s", because encoding/json/v2 has no form for it.
+var durations = json.JoinOptions(
+	json.WithMarshalers(json.MarshalFunc(func(d time.Duration) ([]byte, error) {
+		return json.Marshal(d.String())
+	})),
+	json.WithUnmarshalers(json.UnmarshalFunc(func(text []byte, d *time.Duration) (err error) {
+		var value string
+		if err = json.Unmarshal(text, &value); err == nil {
+			*d, err = time.ParseDuration(value)
+		}
+		if err != nil {
+			return errors.New("must be a duration such as 1m30s")
+		}
+		return nil
+	})),
+)
 
 // reasonFor says what is wrong with a body. The messages of encoding/json would show the names of Go types.
 func reasonFor(err error) string {
@@ -51,6 +86,9 @@ func reasonFor(err error) string {
 	if e, ok := errors.AsType[*json.SemanticError](err); ok {
 		if errors.Is(e.Err, json.ErrUnknownName) {
 			return fmt.Sprintf("The body has an unknown member at %s.", shortPointer(e.JSONPointer))
+		}
+		if e.Err != nil && !errors.Is(e.Err, strconv.ErrRange) {
+			return fmt.Sprintf("The body has a bad value at %s, byte %d: %.200v.", shortPointer(e.JSONPointer), e.ByteOffset, e.Err)
 		}
 		return fmt.Sprintf("The body has a value of the wrong type at %s, byte %d.",
 			shortPointer(e.JSONPointer), e.ByteOffset)
@@ -82,7 +120,7 @@ func respond(w http.ResponseWriter, status int, value any) {
 
 // mustJSON panics if value cannot be JSON, such as a channel or NaN. That is a bug in this program.
 func mustJSON(value any) []byte {
-	body, err := json.Marshal(value, jsontext.AllowInvalidUTF8(true))
+	body, err := json.Marshal(value, jsontext.AllowInvalidUTF8(true), durations)
 	if err != nil {
 		panic(err)
 	}

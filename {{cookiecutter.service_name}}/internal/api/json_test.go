@@ -2,17 +2,31 @@ package api
 
 import (
 	"encoding/json/v2"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 )
 
 type testBody struct {
-	ID    int      `json:"id"`
-	Items []string `json:"items"`
+	ID    int           `json:"id"`
+	Items []string      `json:"items"`
+	Wait  time.Duration `json:"wait,omitzero"`
+	Shade shade         `json:"shade,omitzero"`
+}
+
+// shade is a type that says itself what is wrong.
+type shade string
+
+func (s *shade) UnmarshalText(text []byte) error {
+	if *s = shade(text); *s != "grey" {
+		return errors.New("the only shade is grey")
+	}
+	return nil
 }
 
 // decodeTestBody sends body to a handler that decodes it as a testBody and sends that back.
@@ -61,6 +75,9 @@ func TestDecode(t *testing.T) {
 		{"lone surrogate", jsonType, `{"items":["\ud800"]}`, http.StatusBadRequest, "at #/items/0"},
 		{"wrong type", jsonType, `{"items":[7]}`, http.StatusBadRequest, "wrong type at #/items/0"},
 		{"number out of range", jsonType, `{"id":1e999}`, http.StatusBadRequest, "at #/id"},
+		{"duration", jsonType, `{"wait":"1m30s"}`, http.StatusOK, `"wait":"1m30s"`},
+		{"bad duration", jsonType, `{"wait":90}`, http.StatusBadRequest, "bad value at #/wait, byte 8: must be a duration"},
+		{"what a type says", jsonType, `{"shade":"red"}`, http.StatusBadRequest, "at #/shade, byte 9: the only shade is grey"},
 		{"deeply nested", jsonType, strings.Repeat("[", 100_000), http.StatusBadRequest, "at #"},
 	}
 	for _, test := range tests {

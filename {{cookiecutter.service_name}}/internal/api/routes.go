@@ -1,8 +1,6 @@
 package api
 
-import "net/http"
-
-// routes is every route of this service, a line each. What all services have beside them is in handler.go.
-func routes(mux *http.ServeMux) {
-	mux.HandleFunc("POST /v1/greetings", greet)
+// routes has every route of this service, a line each. This file is yours.
+func (s *Service) routes(r *Router) {
+	r.Handle("POST /v1/greetings", s.greet)
 }

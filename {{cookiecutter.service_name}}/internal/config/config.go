@@ -1,18 +1,19 @@
-// Package config reads the settings of the service from environment variables when it starts.
+// Package config reads the settings of the service from environment variables when it starts. Settings of your own go
+// into service.go.
 package config
 
 import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"slices"
+	"net/netip"
+	"os"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// Config has every setting. To add one, add a field here and a line in variables.
+// Config has every setting.
 type Config struct {
 	Port      int
 	AdminAddr string
@@ -26,25 +27,36 @@ type Config struct {
 	IdleTimeout       time.Duration
 	MaxHeaderBytes    int
 	MaxHeaderCount    int
+	RequestTimeout    time.Duration
 	MaxBodyBytes      int
+	MaxConnections    int
 	MaxInFlight       int
+	MaxStreams        int
+
+	TrustedOrigins []string
+	TrustedProxies []netip.Prefix
 
 	ShutdownDelay   time.Duration
 	ShutdownTimeout time.Duration
+
+	Service Service
 }
 
 // variable is one environment variable: what -help shows, and the parser of its value.
 type variable struct {
 	name     string
-	fallback string // the value if the variable is not set
+	fallback string // the value if the variable is not set, or required
 	meaning  string
 	parser
 }
 
+// required is the fallback of a variable that has to be set. No environment can hold this value.
+const required = "\x00"
+
 func (c *Config) variables() []variable {
 	return []variable{
 		{"PORT", "{{ cookiecutter.http_port }}", "port to listen on, all interfaces; 0 picks a free one", number(&c.Port, 0, 65535)},
-		{"ADMIN_ADDR", "127.0.0.1:9090", "address of pprof and expvar; empty turns them off", address(&c.AdminAddr)},
+		{"ADMIN_ADDR", "127.0.0.1:9090", "address of probes, pprof and expvar; empty turns it off", listener(&c.AdminAddr)},
 		{"LOG_LEVEL", "info", "least level that is logged: debug, info, warn or error", level(&c.LogLevel)},
 		{"LOG_FORMAT", "json", "json for machines, text for people", oneOf(&c.LogFormat, "json", "text")},
 		{"READ_HEADER_TIMEOUT", "5s", "time a client has to send its headers", duration(&c.ReadHeaderTimeout, time.Millisecond)},
@@ -53,96 +65,83 @@ func (c *Config) variables() []variable {
 		{"IDLE_TIMEOUT", "90s", "time a kept-alive connection may stay unused", duration(&c.IdleTimeout, time.Millisecond)},
 		{"MAX_HEADER_BYTES", "65536", "size of all headers of a request", number(&c.MaxHeaderBytes, 1024, 1<<20)},
 		{"MAX_HEADER_COUNT", "100", "number of headers of a request", number(&c.MaxHeaderCount, 1, 500)},
+		{"REQUEST_TIMEOUT", "30s", "time a handler has, at most three quarters of WRITE_TIMEOUT", duration(&c.RequestTimeout, time.Millisecond)},
 		{"MAX_BODY_BYTES", "1048576", "size of the body of a request", number(&c.MaxBodyBytes, 0, 1<<30)},
-		{"MAX_IN_FLIGHT", "1024", "requests served at once, probes apart; more are refused", number(&c.MaxInFlight, 1, 1<<20)},
+		{"MAX_CONNECTIONS", "4096", "connections open at once on PORT; more wait", number(&c.MaxConnections, 1, 1<<20)},
+		{"MAX_IN_FLIGHT", "1024", "requests served at once, probes and streams apart; more are refused", number(&c.MaxInFlight, 1, 1<<20)},
+		{"MAX_STREAMS", "1024", "streams served at once; more are refused", number(&c.MaxStreams, 1, 1<<20)},
+		{"TRUSTED_ORIGINS", "", "origins whose pages may send requests, like https://app.example.com", origins(&c.TrustedOrigins)},
+		{"TRUSTED_PROXIES", "", "networks whose X-Forwarded-For or Forwarded is believed, like 10.0.0.0/8", networks(&c.TrustedProxies)},
 		{"SHUTDOWN_DELAY", "0s", "time between failing /readyz and closing the listener", duration(&c.ShutdownDelay, 0)},
-		{"SHUTDOWN_TIMEOUT", "20s", "time requests in flight have to finish after that", duration(&c.ShutdownTimeout, 0)},
+		{"SHUTDOWN_TIMEOUT", "20s", "time to finish requests, workers and connections after that", duration(&c.ShutdownTimeout, 0)},
 	}
 }
 
 // Load reads every variable with lookup, a function like [os.LookupEnv]. The error has one line for each bad value.
 func Load(lookup func(string) (string, bool)) (cfg Config, err error) {
-	err = load(cfg.variables(), lookup)
+	err = load(cfg.all(), lookup)
+	cfg.RequestTimeout = min(cfg.RequestTimeout, cfg.WriteTimeout/4*3) // so that there is time left to respond
 	return cfg, err
 }
+
+// all returns the template's variables and those of service.go.
+func (c *Config) all() []variable { return append(c.variables(), c.Service.variables()...) }
 
 func load(variables []variable, lookup func(string) (string, bool)) error {
 	var problems []error
 	for _, v := range variables {
-		value, set := lookup(v.name)
-		if !set {
-			value = v.fallback
-		}
-		if !v.parse(value) {
-			shown := strconv.Quote(value)
-			if v.secret {
-				shown = "***"
-			}
-			problems = append(problems, fmt.Errorf("%s=%s: must be %s", v.name, shown, v.accepted))
+		if err := v.load(lookup); err != nil {
+			problems = append(problems, err)
 		}
 	}
 	return errors.Join(problems...)
+}
+
+func (v variable) load(lookup func(string) (string, bool)) error {
+	value, set := lookup(v.name)
+	if path, inFile := lookup(v.name + "_FILE"); v.secret && inFile {
+		if set {
+			return fmt.Errorf("%s and %s_FILE are both set: set one of them", v.name, v.name)
+		}
+		content, err := os.ReadFile(path) //nolint:gosec // the path comes from the operator
+		if err != nil {
+			return fmt.Errorf("%s_FILE: %w", v.name, err)
+		}
+		value, set = strings.TrimRight(string(content), "\r\n"), true
+	}
+	if !set && v.fallback == "" {
+		return nil
+	}
+	if !set {
+		value = v.fallback
+	}
+	accepted := strings.Replace(v.accepted, "NAME", v.name, 1)
+	if value == required {
+		return fmt.Errorf("%s is not set: must be %s", v.name, accepted)
+	}
+	if v.parse(value) {
+		return nil
+	}
+	shown := strconv.Quote(value)
+	if v.secret {
+		shown = "***"
+	}
+	return fmt.Errorf("%s=%s: must be %s", v.name, shown, accepted)
 }
 
 // Help lists the variables, one per line: name, default, meaning.
 func Help() string {
 	var text strings.Builder
 	text.WriteString("Environment variables, with their defaults:\n")
-	for _, v := range new(Config).variables() {
-		fmt.Fprintf(&text, "  %-20s %-15s %s\n", v.name, v.fallback, v.meaning)
+	for _, v := range new(Config).all() {
+		fallback := v.fallback
+		switch fallback {
+		case "":
+			fallback = "(none)"
+		case required:
+			fallback = "(required)"
+		}
+		fmt.Fprintf(&text, "  %-20s %-15s %s\n", v.name, fallback, v.meaning)
 	}
 	return text.String()
-}
-
-// parser stores a value in its field of Config. parse returns false if the value is not accepted.
-type parser struct {
-	accepted string // for the error message
-	parse    func(value string) bool
-	secret   bool // the error message does not show the value
-}
-
-func number(field *int, least, most int) parser {
-	return parser{accepted: fmt.Sprintf("a whole number from %d to %d", least, most), parse: func(value string) bool {
-		n, err := strconv.ParseUint(value, 10, 31)
-		*field = int(n)
-		return err == nil && *field >= least && *field <= most
-	}}
-}
-
-func duration(field *time.Duration, least time.Duration) parser {
-	accepted := fmt.Sprintf("a duration of at least %s, like 500ms, 5s or 1m30s", least)
-	return parser{accepted: accepted, parse: func(value string) bool {
-		d, err := time.ParseDuration(value)
-		*field = d
-		return err == nil && d >= least
-	}}
-}
-
-func oneOf(field *string, choices ...string) parser {
-	return parser{accepted: strings.Join(choices, " or "), parse: func(value string) bool {
-		*field = value
-		return slices.Contains(choices, value)
-	}}
-}
-
-func level(field *slog.Level) parser {
-	levels := map[string]slog.Level{
-		"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError,
-	}
-	return parser{accepted: "debug, info, warn or error", parse: func(value string) (known bool) {
-		*field, known = levels[strings.ToLower(value)]
-		return known
-	}}
-}
-
-func address(field *string) parser {
-	return parser{accepted: "host:port, :port or empty", parse: func(value string) bool {
-		*field = value
-		if value == "" {
-			return true
-		}
-		_, port, err := net.SplitHostPort(value)
-		_, portErr := strconv.ParseUint(port, 10, 16)
-		return err == nil && portErr == nil
-	}}
 }

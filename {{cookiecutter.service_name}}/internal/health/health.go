@@ -11,8 +11,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"{{ cookiecutter.module_path }}/internal/problem"
 )
 
 // IsProbe reports whether r is a probe of the platform.
@@ -20,21 +18,17 @@ func IsProbe(r *http.Request) bool {
 	return r.URL.Path == "/livez" || r.URL.Path == "/readyz"
 }
 
-// Live handles GET /livez. A process that responds is alive, even if its dependencies are not.
-func Live(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "application/json")
-	_, _ = io.WriteString(w, `{"status":"ok"}`)
+// Routes adds the probes to a mux.
+func Routes(mux *http.ServeMux, readiness *Readiness) {
+	mux.HandleFunc("GET /livez", Live)
+	mux.Handle("GET /readyz", readiness)
 }
 
-// Ready handles GET /readyz. It responds with 503 while the service drains, so that it gets no new requests.
-func Ready(draining func() bool) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		if draining() {
-			problem.Write(w, r, http.StatusServiceUnavailable, "The service is stopping.")
-			return
-		}
-		Live(w, r)
-	}
+// Live handles GET /livez. A process that responds is alive, even if its dependencies are not.
+func Live(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = io.WriteString(w, `{"status":"ok"}`)
 }
 
 // Check asks the service on this machine's port whether it is alive. It does not use http.Client, which would make the

@@ -9,17 +9,6 @@ import (
 	"time"
 )
 
-func TestReadyFailsWhileDraining(t *testing.T) {
-	t.Parallel()
-	for draining, want := range map[bool]int{false: http.StatusOK, true: http.StatusServiceUnavailable} {
-		recorder := httptest.NewRecorder()
-		Ready(func() bool { return draining })(recorder, httptest.NewRequest("GET", "/readyz", nil))
-		if got := recorder.Code; got != want {
-			t.Errorf("draining %t: status %d, want %d", draining, got, want)
-		}
-	}
-}
-
 func TestCheck(t *testing.T) {
 	t.Parallel()
 	status := http.StatusOK

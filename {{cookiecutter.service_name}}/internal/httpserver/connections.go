@@ -2,56 +2,120 @@ package httpserver
 
 import (
 	"context"
+	"io"
 	"net"
 	"net/http"
 	"sync"
 	"sync/atomic"
 )
 
-// connections records which open connections are busy, that is, have a request in flight. http.Server does not tell:
-// its Shutdown waits for clients that never sent a request. See https://go.dev/issue/22682.
-type connections struct {
-	open sync.Map // key: net.Conn, value: *atomic.Bool, true if busy
+// listener bounds the connections that are open at once, and knows them all. http.Server does not tell which ones have
+// a request in flight: its Shutdown waits for clients that never sent one (https://go.dev/issue/22682), and forgets
+// those that a handler took over.
+type listener struct {
+	net.Listener
+	slots  chan struct{} // has an element for each open connection
+	closed chan struct{}
+	once   sync.Once
+	open   sync.Map // the key is a *conn
 }
 
-// busyKey is the context key of a connection's busy flag.
-type busyKey struct{}
-
-// opened is the ConnContext of http.Server, which calls it for each new connection.
-func (c *connections) opened(ctx context.Context, conn net.Conn) context.Context {
-	busy := new(atomic.Bool)
-	c.open.Store(conn, busy)
-	return context.WithValue(ctx, busyKey{}, busy)
+func newListener(inner net.Listener, maxConnections int) *listener {
+	return &listener{Listener: inner, slots: make(chan struct{}, maxConnections), closed: make(chan struct{})}
 }
 
-// changed is the ConnState of http.Server. A connection stays busy until its response is sent, which is later than the
-// return of the handler. Then the connection becomes idle or closed, or active with the next request.
-func (c *connections) changed(conn net.Conn, state http.ConnState) {
-	switch state {
-	case http.StateActive, http.StateIdle:
-		if busy, ok := c.open.Load(conn); ok {
-			busy.(*atomic.Bool).Store(false)
+// Accept waits until there is room for another connection.
+func (l *listener) Accept() (net.Conn, error) {
+	select {
+	case l.slots <- struct{}{}:
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+	inner, err := l.Listener.Accept()
+	if err != nil {
+		<-l.slots
+		return nil, err
+	}
+	c := &conn{Conn: inner, listener: l}
+	l.open.Store(c, nil)
+	return c, nil
+}
+
+// Close stops Accept. Open connections stay.
+func (l *listener) Close() error {
+	l.once.Do(func() { close(l.closed) })
+	return l.Listener.Close()
+}
+
+// list returns the open connections that are busy, or those that are not, and the number of their requests.
+func (l *listener) list(busy bool) (conns []*conn, requests int) {
+	for key := range l.open.Range {
+		if c := key.(*conn); (c.requests.Load() > 0) == busy {
+			conns = append(conns, c)
+			requests += int(c.requests.Load())
 		}
-	case http.StateClosed, http.StateHijacked:
-		c.open.Delete(conn)
+	}
+	return conns, requests
+}
+
+// conn is a connection that counts its requests in flight. One that a handler took over (http.Hijacker) counts as one
+// request until it is closed.
+type conn struct {
+	net.Conn
+	listener *listener
+	requests atomic.Int32
+	isHTTP2  atomic.Bool
+	once     sync.Once
+}
+
+// connKey is the context key of a request's *conn.
+type connKey struct{}
+
+// withConn is the ConnContext of http.Server.
+func withConn(ctx context.Context, c net.Conn) context.Context {
+	return context.WithValue(ctx, connKey{}, c)
+}
+
+// changed is the ConnState of http.Server. An HTTP/1 request is in flight until its response is sent, which is later
+// than the return of the handler. Then the connection becomes idle or closed, or active with the next request.
+func changed(netConn net.Conn, state http.ConnState) {
+	c := netConn.(*conn)
+	if (state == http.StateActive || state == http.StateIdle) && !c.isHTTP2.Load() {
+		c.requests.Store(0)
 	}
 }
 
-// watch marks the connection of each request as busy.
-func (c *connections) watch(next http.Handler) http.Handler {
+// countRequests counts the requests in flight of each connection.
+func countRequests(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r.Context().Value(busyKey{}).(*atomic.Bool).Store(true)
+		c := r.Context().Value(connKey{}).(*conn)
+		if r.ProtoMajor == 1 {
+			c.requests.Store(1)
+		} else {
+			c.isHTTP2.Store(true)
+			c.requests.Add(1)
+			defer c.requests.Add(-1)
+		}
 		next.ServeHTTP(w, r)
 	})
 }
 
-// list returns the open connections that are busy, or those that are not.
-func (c *connections) list(wantBusy bool) []net.Conn {
-	var conns []net.Conn
-	for conn, busy := range c.open.Range {
-		if busy.(*atomic.Bool).Load() == wantBusy {
-			conns = append(conns, conn.(net.Conn))
-		}
+// Close closes the connection and gives its place to another.
+func (c *conn) Close() error {
+	c.once.Do(func() {
+		c.listener.open.Delete(c)
+		<-c.listener.slots
+	})
+	return c.Conn.Close()
+}
+
+// ReadFrom hands a file to the kernel (sendfile).
+func (c *conn) ReadFrom(source io.Reader) (int64, error) { return io.Copy(c.Conn, source) }
+
+// CloseWrite is used by http.Server, to let a client read a last response.
+func (c *conn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
 	}
-	return conns
+	return nil
 }

@@ -18,19 +18,34 @@ const (
 	idleGrace = 50 * time.Millisecond
 	// cancelGrace is how long handlers may still respond after their contexts were cancelled.
 	cancelGrace = 100 * time.Millisecond
+	// pollInterval is how often shutdown looks whether hijacked connections are closed.
+	pollInterval = 10 * time.Millisecond
 )
+
+// ErrStopping is the cause of a stream's cancelled context: the service stops, and the client should connect again.
+var ErrStopping = errors.New("the service is stopping")
 
 // Server is a listener and the http.Server on it.
 type Server struct {
 	Variable string // the environment variable that sets the address
 	Addr     string // the bound address; if the port was set to 0, this has the real one
 
-	listener       net.Listener
+	listener       *listener
 	cfg            config.Config
-	logger         *slog.Logger
 	http           *http.Server
-	connections    connections
+	close          context.CancelCauseFunc // ends the context that Closing returns
 	cancelRequests context.CancelCauseFunc
+}
+
+// closingKey is the context key of the context that Closing returns.
+type closingKey struct{}
+
+// Closing returns a context that is done when the listener closes. ctx is the context of a request.
+func Closing(ctx context.Context) context.Context {
+	if closing, ok := ctx.Value(closingKey{}).(context.Context); ok {
+		return closing
+	}
+	return context.Background()
 }
 
 // Listen binds address, the value of an environment variable. Clients can connect, but wait until Serve is called.
@@ -43,13 +58,16 @@ func Listen(variable, address string, handler http.Handler, cfg config.Config, l
 }
 
 func newServer(
-	variable string, listener net.Listener, handler http.Handler, cfg config.Config, logger *slog.Logger,
+	variable string, inner net.Listener, handler http.Handler, cfg config.Config, logger *slog.Logger,
 ) *Server {
-	requestContext, cancelRequests := context.WithCancelCause(context.Background())
-	s := &Server{Variable: variable, Addr: listener.Addr().String(), listener: listener, cfg: cfg, logger: logger}
-	s.cancelRequests = cancelRequests
+	closing, closeStreams := context.WithCancelCause(context.Background())
+	requests, cancelRequests := context.WithCancelCause(context.WithValue(context.Background(), closingKey{}, closing))
+	s := &Server{
+		Variable: variable, Addr: inner.Addr().String(), listener: newListener(inner, cfg.MaxConnections), cfg: cfg,
+		close: closeStreams, cancelRequests: cancelRequests,
+	}
 	s.http = &http.Server{
-		Handler:             s.connections.watch(handler),
+		Handler:             countRequests(handler),
 		ReadHeaderTimeout:   cfg.ReadHeaderTimeout,
 		ReadTimeout:         cfg.ReadTimeout,
 		WriteTimeout:        cfg.WriteTimeout,
@@ -57,56 +75,74 @@ func newServer(
 		MaxHeaderBytes:      cfg.MaxHeaderBytes,
 		MaxHeaderValueCount: cfg.MaxHeaderCount,
 		ErrorLog:            slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
-		BaseContext:         func(net.Listener) context.Context { return requestContext },
-		ConnContext:         s.connections.opened,
-		ConnState:           s.connections.changed,
+		BaseContext:         func(net.Listener) context.Context { return requests },
+		ConnContext:         withConn,
+		ConnState:           changed,
 	}
 	s.http.DisableGeneralOptionsHandler = true // it would handle "OPTIONS *" before any middleware
 	return s
 }
 
-// Serve handles requests until ctx is done, and for SHUTDOWN_DELAY longer, so that a load balancer can notice that the
-// service is not ready. Then it waits for the requests in flight. The error says why Serve failed, or how many requests
-// were unfinished after SHUTDOWN_TIMEOUT.
-func (s *Server) Serve(ctx context.Context) error {
-	failed := make(chan error, 1)
-	go func() { failed <- s.http.Serve(s.listener) }()
-	select {
-	case err := <-failed:
+// Close stops a server that does not serve.
+func (s *Server) Close() { _ = s.listener.Close() }
+
+// Serve handles requests until Shutdown. The error says why it cannot.
+func (s *Server) Serve() error {
+	if err := s.http.Serve(s.listener); !errors.Is(err, net.ErrClosed) && !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("%s: %w", s.Variable, err)
-	case <-ctx.Done():
 	}
-	s.logger.Info("draining", "address", s.Addr, "reason", context.Cause(ctx))
-	select {
-	case <-failed: //nolint:errcheck // it stops anyway
-	case <-time.After(s.cfg.ShutdownDelay):
-	}
-	return s.shutdown()
+	return nil
 }
 
-func (s *Server) shutdown() error {
+// Shutdown closes the listener and waits for the requests in flight until ctx is done. Then it cuts them off, and the
+// error says how many there were.
+func (s *Server) Shutdown(ctx context.Context) error {
 	_ = s.listener.Close()
+	s.close(ErrStopping)
 	time.Sleep(idleGrace) // http.Server.Shutdown would drop a request that is being read
-	for _, idle := range s.connections.list(false) {
-		_ = idle.Close()
+	idle, _ := s.listener.list(false)
+	for _, c := range idle {
+		if !c.isHTTP2.Load() { // http.Server tells HTTP/2 clients to leave (GOAWAY)
+			_ = c.Close()
+		}
 	}
-	if s.shutdownHTTP(s.cfg.ShutdownTimeout) == nil {
+	if s.drain(ctx) == nil {
 		return nil
 	}
-	unfinished := len(s.connections.list(true))
+	_, unfinished := s.listener.list(true)
 	if unfinished == 0 {
 		return s.http.Close() // only idle connections were left
 	}
-	s.cancelRequests(errors.New("the service is stopping and SHUTDOWN_TIMEOUT is over"))
-	_ = s.shutdownHTTP(cancelGrace)
+	s.cancelRequests(fmt.Errorf("%w and SHUTDOWN_TIMEOUT is over", ErrStopping))
+	grace, cancel := context.WithTimeout(context.Background(), cancelGrace)
+	defer cancel()
+	_ = s.drain(grace)
 	_ = s.http.Close()
+	s.closeHijacked()
 	return fmt.Errorf("%s: requests in flight cut off after SHUTDOWN_TIMEOUT=%s: %d",
 		s.Variable, s.cfg.ShutdownTimeout, unfinished)
 }
 
-// shutdownHTTP waits for the requests in flight, but not longer than timeout.
-func (s *Server) shutdownHTTP(timeout time.Duration) error {
-	ctx, cancel := context.WithTimeout(context.Background(), timeout)
-	defer cancel()
-	return s.http.Shutdown(ctx)
+// drain waits for the requests in flight and for the connections that handlers took over.
+func (s *Server) drain(ctx context.Context) error {
+	if err := s.http.Shutdown(ctx); err != nil {
+		return err
+	}
+	for {
+		if busy, _ := s.listener.list(true); len(busy) == 0 {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pollInterval):
+		}
+	}
+}
+
+func (s *Server) closeHijacked() {
+	busy, _ := s.listener.list(true)
+	for _, c := range busy {
+		_ = c.Close()
+	}
 }

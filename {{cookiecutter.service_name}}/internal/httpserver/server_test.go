@@ -3,6 +3,7 @@ package httpserver
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -21,7 +22,7 @@ import (
 
 var testConfig = config.Config{
 	ReadHeaderTimeout: time.Hour, // so long that only the shutdown ends a connection
-	ShutdownDelay:     5 * time.Second,
+	MaxConnections:    10,
 	ShutdownTimeout:   20 * time.Second,
 }
 
@@ -65,22 +66,34 @@ func (l *memoryListener) dial(t *testing.T, text string) net.Conn {
 	return client
 }
 
-// serve starts a server. It returns the server's listener, a function that stops it, and the result of Serve.
-func serve(t *testing.T, handler http.HandlerFunc) (*memoryListener, context.CancelFunc, chan error) {
+// serve starts a server. It returns the server's listener, a function that shuts it down, and the result of that.
+func serve(t *testing.T, handler http.HandlerFunc) (*memoryListener, func(), chan error) {
 	t.Helper()
 	return serveWith(t, testConfig, handler)
 }
 
-func serveWith(
-	t *testing.T, cfg config.Config, handler http.HandlerFunc,
-) (*memoryListener, context.CancelFunc, chan error) {
+func serveWith(t *testing.T, cfg config.Config, handler http.HandlerFunc) (*memoryListener, func(), chan error) {
 	t.Helper()
-	listener := newMemoryListener()
-	server := newServer("PORT", listener, handler, cfg, slog.New(slog.NewTextHandler(t.Output(), nil)))
-	ctx, stop := context.WithCancel(t.Context())
-	result := make(chan error, 1)
-	go func() { result <- server.Serve(ctx) }()
-	return listener, stop, result
+	inner := newMemoryListener()
+	server := newServer("PORT", inner, handler, cfg, slog.New(slog.NewTextHandler(t.Output(), nil)))
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	protocols.SetUnencryptedHTTP2(true) // as an option may do
+	server.http.Protocols = protocols
+	served, result := make(chan error, 1), make(chan error, 1)
+	go func() { served <- server.Serve() }()
+	stop := func() {
+		go func() {
+			ctx, cancel := context.WithTimeout(context.Background(), cfg.ShutdownTimeout)
+			defer cancel()
+			err := server.Shutdown(ctx)
+			if err := <-served; err != nil {
+				t.Errorf("Serve() = %v", err)
+			}
+			result <- err
+		}()
+	}
+	return inner, stop, result
 }
 
 const get = "GET / HTTP/1.1\r\nHost: test\r\n\r\n"
@@ -95,24 +108,16 @@ func readStatus(t *testing.T, conn net.Conn) string {
 	return response.Status
 }
 
-func TestIdleServerStopsAfterTheDelay(t *testing.T) {
+func TestIdleServerStopsAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		listener, stop, result := serve(t, func(http.ResponseWriter, *http.Request) {})
+		_, stop, result := serve(t, func(http.ResponseWriter, *http.Request) {})
 		stop()
 		start := time.Now()
-
-		time.Sleep(testConfig.ShutdownDelay - time.Second)
-		conn := listener.dial(t, get)
-		if got, want := readStatus(t, conn), "200 OK"; got != want {
-			t.Errorf("a request during SHUTDOWN_DELAY gets %q, want %q", got, want)
-		}
-		_ = conn.Close()
-
 		if err := <-result; err != nil {
-			t.Errorf("Serve() = %v", err)
+			t.Errorf("Shutdown() = %v", err)
 		}
-		if got, want := time.Since(start), testConfig.ShutdownDelay+idleGrace; got != want {
+		if got, want := time.Since(start), idleGrace; got != want {
 			t.Errorf("stopped after %s, want %s", got, want)
 		}
 	})
@@ -122,7 +127,7 @@ func TestRequestInFlightFinishes(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		listener, stop, result := serve(t, func(_ http.ResponseWriter, r *http.Request) {
-			time.Sleep(testConfig.ShutdownTimeout)
+			time.Sleep(testConfig.ShutdownTimeout - time.Second)
 			if err := r.Context().Err(); err != nil {
 				t.Errorf("the context is done during SHUTDOWN_TIMEOUT: %v", err)
 			}
@@ -135,7 +140,7 @@ func TestRequestInFlightFinishes(t *testing.T) {
 			t.Errorf("a request in flight gets %q, want %q", got, want)
 		}
 		if err := <-result; err != nil {
-			t.Errorf("Serve() = %v", err)
+			t.Errorf("Shutdown() = %v", err)
 		}
 	})
 }
@@ -144,7 +149,9 @@ func TestStuckRequestIsCutOffAtTheTimeout(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		causes := make(chan error, 1)
-		listener, stop, result := serve(t, func(_ http.ResponseWriter, r *http.Request) {
+		cfg := testConfig
+		cfg.MaxConnections = 1 // Accept waits for room, and must not hold the stop
+		listener, stop, result := serveWith(t, cfg, func(_ http.ResponseWriter, r *http.Request) {
 			<-r.Context().Done()
 			causes <- context.Cause(r.Context())
 			time.Sleep(time.Minute) // ignores the cancelled context
@@ -156,9 +163,9 @@ func TestStuckRequestIsCutOffAtTheTimeout(t *testing.T) {
 
 		err := <-result
 		if err == nil || !strings.Contains(err.Error(), "SHUTDOWN_TIMEOUT=20s: 1") {
-			t.Errorf("Serve() = %v, want it to count 1 request", err)
+			t.Errorf("Shutdown() = %v, want it to count 1 request", err)
 		}
-		longest := testConfig.ShutdownDelay + testConfig.ShutdownTimeout + time.Second
+		longest := testConfig.ShutdownTimeout + time.Second
 		if got := time.Since(start); got > longest {
 			t.Errorf("stopped after %s, want at most %s", got, longest)
 		}
@@ -189,7 +196,7 @@ func TestIdleConnectionsDoNotDelayTheShutdown(t *testing.T) {
 				if err := <-result; err != nil {
 					t.Errorf("Serve() = %v", err)
 				}
-				if got, longest := time.Since(start), testConfig.ShutdownDelay+time.Second; got > longest {
+				if got, longest := time.Since(start), time.Second; got > longest {
 					t.Errorf("stopped after %s, want at most %s", got, longest)
 				}
 			})
@@ -201,9 +208,8 @@ func TestRequestBeingReadIsHandledWhenTheListenerCloses(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		listener, stop, result := serve(t, func(http.ResponseWriter, *http.Request) {})
-		stop()
-		time.Sleep(testConfig.ShutdownDelay - idleGrace/4)
 		conn := listener.dial(t, get[:20])
+		stop()
 		time.Sleep(idleGrace / 2)
 		if _, err := io.WriteString(conn, get[20:]); err != nil {
 			t.Fatal(err)
@@ -213,7 +219,7 @@ func TestRequestBeingReadIsHandledWhenTheListenerCloses(t *testing.T) {
 		}
 		_ = conn.Close()
 		if err := <-result; err != nil {
-			t.Errorf("Serve() = %v", err)
+			t.Errorf("Shutdown() = %v", err)
 		}
 	})
 }
@@ -233,7 +239,7 @@ func TestHandlerCanRespondAfterItsContextIsCancelled(t *testing.T) {
 		}
 		_ = conn.Close()
 		if err := <-result; err == nil {
-			t.Error("Serve() = nil, want an error")
+			t.Error("Shutdown() = nil, want an error")
 		}
 	})
 }
@@ -242,14 +248,9 @@ func TestOnlyRequestsInFlightAreCounted(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		stuck := make(chan struct{})
-		listener, stop, result := serve(t, func(w http.ResponseWriter, r *http.Request) {
-			switch r.URL.Path {
-			case "/stuck":
+		listener, stop, result := serve(t, func(_ http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/stuck" {
 				<-stuck
-			case "/hijack":
-				if _, _, err := http.NewResponseController(w).Hijack(); err != nil {
-					t.Error(err)
-				}
 			}
 		})
 		halfSent := listener.dial(t, get)
@@ -262,12 +263,11 @@ func TestOnlyRequestsInFlightAreCounted(t *testing.T) {
 		closed := listener.dial(t, get)
 		readStatus(t, closed)
 		_ = closed.Close()
-		listener.dial(t, "GET /hijack HTTP/1.1\r\nHost: test\r\n\r\n")
 		listener.dial(t, "GET /stuck HTTP/1.1\r\nHost: test\r\n\r\n")
 		synctest.Wait()
 		stop()
 		if err := <-result; err == nil || !strings.HasSuffix(err.Error(), ": 1") {
-			t.Errorf("Serve() = %v, want it to count 1 request", err)
+			t.Errorf("Shutdown() = %v, want it to count 1 request", err)
 		}
 		close(stuck)
 	})
@@ -283,9 +283,192 @@ func TestIdleConnectionsAreNotCountedAsCutOff(t *testing.T) {
 		synctest.Wait()
 		stop()
 		if err := <-result; err != nil {
-			t.Errorf("Serve() = %v", err)
+			t.Errorf("Shutdown() = %v", err)
 		}
 	})
+}
+
+func TestStreamsLearnThatTheListenerCloses(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		listener, stop, result := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			<-Closing(r.Context()).Done()
+			_, _ = io.WriteString(w, "bye")
+		})
+		conn := listener.dial(t, get)
+		synctest.Wait()
+		stop()
+		response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if body, _ := io.ReadAll(response.Body); string(body) != "bye" {
+			t.Errorf("the stream ends with %q, want its own last words", body)
+		}
+		if err := <-result; err != nil {
+			t.Errorf("Shutdown() = %v", err)
+		}
+	})
+}
+
+func TestHijackedConnectionsAreWaitedForAndCutOffAtTheTimeout(t *testing.T) {
+	t.Parallel()
+	for lasts, want := range map[time.Duration]string{5 * time.Second: "", time.Hour: ": 1"} {
+		synctest.Test(t, func(t *testing.T) {
+			listener, stop, result := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+				conn, _, err := http.NewResponseController(w).Hijack()
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				time.AfterFunc(lasts, func() { _ = conn.Close() })
+			})
+			conn := listener.dial(t, get)
+			synctest.Wait()
+			stop()
+			start := time.Now()
+			err := <-result
+			if got := fmt.Sprint(err); !strings.HasSuffix(got, want) || (err == nil) != (want == "") {
+				t.Errorf("open for %s: Shutdown() = %v, want %q", lasts, err, want)
+			}
+			if _, err := conn.Read(make([]byte, 1)); err == nil {
+				t.Error("the connection is open, want it closed")
+			}
+			if took, least := time.Since(start), min(lasts, testConfig.ShutdownTimeout); took < least || took > least+time.Second {
+				t.Errorf("open for %s: stopped and closed after %s, want %s", lasts, took, least)
+			}
+		})
+	}
+}
+
+func TestConnectionsOverTheLimitWait(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		cfg := testConfig
+		cfg.MaxConnections = 1
+		listener, stop, result := serveWith(t, cfg, func(http.ResponseWriter, *http.Request) {})
+		first := listener.dial(t, get)
+		readStatus(t, first)
+		var second net.Conn
+		dialled := make(chan struct{})
+		go func() {
+			second = listener.dial(t, get)
+			close(dialled)
+		}()
+		synctest.Wait()
+		select {
+		case <-dialled:
+			t.Error("a second connection is accepted, want it to wait")
+		default:
+		}
+		_ = first.Close()
+		<-dialled
+		if got, want := readStatus(t, second), "200 OK"; got != want {
+			t.Errorf("the connection that waited gets %q, want %q", got, want)
+		}
+		stop()
+		if err := <-result; err != nil {
+			t.Errorf("Shutdown() = %v", err)
+		}
+	})
+}
+
+func TestHTTP2RequestsFinishAndTheirClientIsToldToLeave(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		listener, stop, result := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			time.Sleep(time.Second)
+			_, _ = io.WriteString(w, r.Proto)
+		})
+		transport := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
+			return listener.dial(t, ""), nil
+		}}
+		transport.Protocols = new(http.Protocols)
+		transport.Protocols.SetUnencryptedHTTP2(true)
+		client := &http.Client{Transport: transport}
+		answers := make(chan string, 2)
+		for range 2 {
+			go func() {
+				response, err := client.Get("http://test/")
+				if err != nil {
+					answers <- err.Error()
+					return
+				}
+				defer response.Body.Close()
+				body, _ := io.ReadAll(response.Body)
+				answers <- string(body)
+			}()
+		}
+		synctest.Wait()
+		stop()
+		for range 2 {
+			if got, want := <-answers, "HTTP/2.0"; got != want {
+				t.Errorf("a request in flight gets %q, want %q", got, want)
+			}
+		}
+		if err := <-result; err != nil {
+			t.Errorf("Shutdown() = %v", err)
+		}
+	})
+}
+
+func TestIdleHTTP2ConnectionIsToldToLeave(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		listener, stop, result := serve(t, func(http.ResponseWriter, *http.Request) {})
+		conn := listener.dial(t, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+		types := make(chan map[byte]bool)
+		go func() { types <- frameTypes(conn) }()
+		for _, frame := range []string{
+			"\x00\x00\x00\x04\x00\x00\x00\x00\x00",             // SETTINGS
+			"\x00\x00\x03\x01\x05\x00\x00\x00\x01\x82\x86\x84", // HEADERS: GET http /
+		} {
+			if _, err := io.WriteString(conn, frame); err != nil {
+				t.Fatal(err)
+			}
+		}
+		synctest.Wait()
+		stop()
+		if err := <-result; err != nil {
+			t.Errorf("Shutdown() = %v", err)
+		}
+		const headers, goAway = 1, 7 // RFC 9113, section 6
+		if got := <-types; !got[headers] || !got[goAway] {
+			t.Errorf("frames of the types %v, want HEADERS and GOAWAY", got)
+		}
+	})
+}
+
+// frameTypes reads HTTP/2 frames until the connection is closed, and returns their types.
+func frameTypes(conn net.Conn) map[byte]bool {
+	types := map[byte]bool{}
+	for header := make([]byte, 9); ; {
+		if _, err := io.ReadFull(conn, header); err != nil {
+			return types
+		}
+		types[header[3]] = true
+		length := int64(header[0])<<16 | int64(header[1])<<8 | int64(header[2])
+		_, _ = io.CopyN(io.Discard, conn, length)
+	}
+}
+
+// sender is a connection that can send files.
+type sender struct {
+	net.Conn
+	sent bool
+}
+
+func (s *sender) ReadFrom(io.Reader) (int64, error) {
+	s.sent = true
+	return 0, nil
+}
+
+func TestFilesAreSentByTheConnectionItself(t *testing.T) {
+	t.Parallel()
+	inner := new(sender)
+	if _, err := io.Copy(&conn{Conn: inner}, io.LimitReader(nil, 0)); err != nil || !inner.sent {
+		t.Errorf("io.Copy() = %v, sent by the connection: %t", err, inner.sent)
+	}
 }
 
 func TestListenNamesTheVariable(t *testing.T) {

@@ -5,33 +5,39 @@ import (
 	"context"
 	"io"
 	"log/slog"
-
-	"{{ cookiecutter.module_path }}/internal/requestid"
 )
 
-// New returns a logger that writes one line to w for each record, as JSON or text. If the record is logged with a
-// request's context, the line has the request's id.
-func New(w io.Writer, level slog.Level, format string) *slog.Logger {
+// FromContext finds an attribute in a context, such as the id of the request. It returns false if there is none.
+type FromContext func(context.Context) (slog.Attr, bool)
+
+// New returns a logger that writes one line to w for each record, as JSON or text. The line also has the attributes that
+// are found in the record's context.
+func New(w io.Writer, level slog.Level, format string, found ...FromContext) *slog.Logger {
 	options := &slog.HandlerOptions{Level: level}
 	if format == "text" {
-		return slog.New(withRequestID{slog.NewTextHandler(w, options)})
+		return slog.New(withContext{slog.NewTextHandler(w, options), found})
 	}
-	return slog.New(withRequestID{slog.NewJSONHandler(w, options)})
+	return slog.New(withContext{slog.NewJSONHandler(w, options), found})
 }
 
-type withRequestID struct{ slog.Handler }
+type withContext struct {
+	slog.Handler
+	found []FromContext
+}
 
-func (h withRequestID) Handle(ctx context.Context, record slog.Record) error {
-	if id := requestid.From(ctx); id != "" {
-		record.AddAttrs(slog.String("request_id", id))
+func (h withContext) Handle(ctx context.Context, record slog.Record) error {
+	for _, find := range h.found {
+		if attr, ok := find(ctx); ok {
+			record.AddAttrs(attr)
+		}
 	}
 	return h.Handler.Handle(ctx, record)
 }
 
-func (h withRequestID) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return withRequestID{h.Handler.WithAttrs(attrs)}
+func (h withContext) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return withContext{h.Handler.WithAttrs(attrs), h.found}
 }
 
-func (h withRequestID) WithGroup(name string) slog.Handler {
-	return withRequestID{h.Handler.WithGroup(name)}
+func (h withContext) WithGroup(name string) slog.Handler {
+	return withContext{h.Handler.WithGroup(name), h.found}
 }

@@ -15,7 +15,7 @@ func TestLinesOfARequestHaveItsID(t *testing.T) {
 	ctx := context.WithValue(t.Context(), requestid.Key{}, &id)
 	for format, want := range map[string]string{"json": `"request_id":"abc"`, "text": "request_id=abc"} {
 		var out strings.Builder
-		logger := New(&out, slog.LevelInfo, format)
+		logger := New(&out, slog.LevelInfo, format, requestid.Attr)
 		logger.With("component", "orders").WithGroup("").InfoContext(ctx, "in a request")
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%s line is %q, want it to contain %q", format, out.String(), want)

@@ -27,10 +27,10 @@ type queue struct {
 // Start returns a logger like [New] does, but a goroutine writes the lines to w. It also returns a function to call at
 // the end. That waits until all lines are written, but not longer than flushTimeout. If too many lines are pending, new
 // lines are dropped, and a later line says how many.
-func Start(w io.Writer, level slog.Level, format string) (*slog.Logger, func()) {
+func Start(w io.Writer, level slog.Level, format string, found ...FromContext) (*slog.Logger, func()) {
 	q := &queue{wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{})}
 	go q.writeTo(w, New(w, slog.LevelInfo, format))
-	return New(q, level, format), q.flush
+	return New(q, level, format, found...), q.flush
 }
 
 func (q *queue) Write(line []byte) (int, error) {

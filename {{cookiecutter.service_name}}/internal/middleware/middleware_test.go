@@ -5,10 +5,14 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
+	"{{ cookiecutter.module_path }}/internal/config"
 	"{{ cookiecutter.module_path }}/internal/logging"
+	"{{ cookiecutter.module_path }}/internal/requestid"
 )
 
 var ok = []byte("ok")
@@ -33,61 +37,6 @@ func TestChainKeepsTheOrder(t *testing.T) {
 	}
 }
 
-func TestLimitInFlight(t *testing.T) {
-	t.Parallel()
-	entered, leave := make(chan struct{}), make(chan struct{})
-	handler := LimitInFlight(1)(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/slow" {
-			entered <- struct{}{}
-			<-leave
-		}
-	}))
-	get := func(path string) *httptest.ResponseRecorder {
-		recorder := httptest.NewRecorder()
-		handler.ServeHTTP(recorder, httptest.NewRequest("GET", path, nil))
-		return recorder
-	}
-	done := make(chan struct{})
-	go func() {
-		get("/slow")
-		close(done)
-	}()
-	select {
-	case <-entered:
-	case <-done:
-		t.Fatal("a request below the limit is rejected")
-	}
-
-	if got := get("/"); got.Code != http.StatusServiceUnavailable || got.Header().Get("Retry-After") == "" {
-		t.Errorf("over the limit: status %d, headers %v, want 503 with Retry-After", got.Code, got.Header())
-	}
-	for _, path := range []string{"/livez", "/readyz"} {
-		if got := get(path); got.Code != http.StatusOK {
-			t.Errorf("%s over the limit: status %d, want 200", path, got.Code)
-		}
-	}
-	close(leave)
-	<-done
-	if got := get("/"); got.Code != http.StatusOK {
-		t.Errorf("below the limit again: status %d, want 200", got.Code)
-	}
-}
-
-func TestRequestThatPanicsIsNoLongerInFlight(t *testing.T) {
-	t.Parallel()
-	handler := LimitInFlight(1)(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("boom") }))
-	for range 2 {
-		func() {
-			defer func() {
-				if recover() == nil {
-					t.Error("the request did not reach the handler")
-				}
-			}()
-			handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
-		}()
-	}
-}
-
 func TestRefuseOtherTargets(t *testing.T) {
 	t.Parallel()
 	handler := RefuseOtherTargets(http.HandlerFunc(respondOK))
@@ -109,72 +58,113 @@ func TestRefuseOtherTargets(t *testing.T) {
 	}
 }
 
-func TestRefuseCrossOrigin(t *testing.T) {
+func TestRefuseOtherHosts(t *testing.T) {
 	t.Parallel()
-	handler := RefuseCrossOrigin()(http.HandlerFunc(respondOK))
+	handler := RefuseOtherHosts(http.HandlerFunc(respondOK))
+	for host, want := range map[string]int{
+		"localhost:9090": http.StatusOK, "127.0.0.1:9090": http.StatusOK, "[::1]:9090": http.StatusOK, "10.0.0.7": http.StatusOK,
+		"evil.example": http.StatusMisdirectedRequest, "localhost.evil.example:9090": http.StatusMisdirectedRequest,
+		"": http.StatusOK, "LOCALHOST": http.StatusOK, "127.0.0.1.evil.example": http.StatusMisdirectedRequest,
+	} {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Host = host
+		recorder := httptest.NewRecorder()
+		handler.ServeHTTP(recorder, r)
+		if recorder.Code != want {
+			t.Errorf("Host %q: status %d, want %d", host, recorder.Code, want)
+		}
+	}
+}
+
+func TestTrustedOriginsMayReadResponses(t *testing.T) {
+	t.Parallel()
+	const page = "https://app.example.com"
+	handler := AllowOrigins([]string{page})(http.HandlerFunc(respondOK))
 	tests := []struct {
-		name, method, site string
-		want               int
+		name, method, origin, preflight string
+		status                          int
+		allowed                         string
 	}{
-		{"another site's form", "POST", "cross-site", http.StatusForbidden},
-		{"another site's link", "GET", "cross-site", http.StatusOK},
-		{"own page", "POST", "same-origin", http.StatusOK},
-		{"not a browser", "POST", "", http.StatusOK},
+		{"preflight", "OPTIONS", page, "PUT", http.StatusNoContent, page},
+		{"request", "POST", page, "", http.StatusOK, page},
+		{"another origin's preflight", "OPTIONS", "https://evil.example", "PUT", http.StatusOK, ""},
+		{"another origin", "GET", "https://evil.example", "", http.StatusOK, ""},
+		{"no browser", "GET", "", "", http.StatusOK, ""},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			r := httptest.NewRequest(test.method, "/", nil)
-			if test.site != "" {
-				r.Header.Set("Sec-Fetch-Site", test.site)
-			}
+			r.Header.Set("Origin", test.origin)
+			r.Header.Set("Access-Control-Request-Method", test.preflight)
 			recorder := httptest.NewRecorder()
 			handler.ServeHTTP(recorder, r)
-			if got := recorder.Code; got != test.want {
-				t.Errorf("status %d, want %d", got, test.want)
+			header := recorder.Header()
+			if got := header.Get("Access-Control-Allow-Origin"); got != test.allowed || recorder.Code != test.status {
+				t.Errorf("status %d, allowed origin %q; want %d, %q", recorder.Code, got, test.status, test.allowed)
+			}
+			if got := header.Get("Access-Control-Allow-Methods"); recorder.Code == http.StatusNoContent && got != test.preflight {
+				t.Errorf("allowed methods %q, want %q", got, test.preflight)
+			}
+			if got := header.Get("Vary"); got != "Origin" {
+				t.Errorf("Vary = %q, want Origin", got)
 			}
 		})
 	}
 }
 
-func TestLimitBody(t *testing.T) {
+func TestClientIsTheLastAddressThatIsNotATrustedProxys(t *testing.T) {
 	t.Parallel()
-	handler := LimitBody(4)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if _, err := io.ReadAll(r.Body); err != nil {
-			w.WriteHeader(http.StatusTeapot) // the handler gets an error at the limit
-		}
-	}))
+	trusted := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8::/32")}
 	tests := []struct {
-		name string
-		body io.Reader
-		want int
+		name, peer, forwardedFor, forwarded, want string
 	}{
-		{"at the limit", strings.NewReader("1234"), http.StatusOK},
-		{"Content-Length over the limit", strings.NewReader("12345"), http.StatusRequestEntityTooLarge},
-		{"over the limit without Content-Length", io.MultiReader(strings.NewReader("12345")), http.StatusTeapot},
+		{"no proxy", "192.0.2.1:99", "", "", "192.0.2.1:99"},
+		{"a proxy that is not trusted", "192.0.2.1:99", "198.51.100.1", "", "192.0.2.1:99"},
+		{"one proxy", "10.0.0.1:99", "198.51.100.1", "", "198.51.100.1"},
+		{"two proxies", "10.0.0.1:99", "198.51.100.1, 10.0.0.2", "", "198.51.100.1"},
+		{"a client that lies", "10.0.0.1:99", "203.0.113.9, 198.51.100.1", "", "198.51.100.1"},
+		{"all are proxies", "10.0.0.1:99", "10.0.0.3, 10.0.0.2", "", "10.0.0.3"},
+		{"not an address", "10.0.0.1:99", "unknown", "", "10.0.0.1:99"},
+		{"Forwarded", "10.0.0.1:99", "", `for=203.0.113.9;proto=https, For="[2001:db9::1]:4711";by=10.0.0.1`, "2001:db9::1"},
+		{"mapped", "[::ffff:10.0.0.1]:99", "::ffff:198.51.100.1", "", "198.51.100.1"},
+		{"with a zone", "10.0.0.1:99", "fe80::1%" + strings.Repeat("z", 1000), "", "fe80::1"},
+		{"both agree", "10.0.0.1:99", "198.51.100.1", "for=198.51.100.1", "198.51.100.1"},
+		{"one says nothing", "10.0.0.1:99", "203.0.113.9", "for=_hidden", "10.0.0.1:99"},
+		{"the other says nothing", "10.0.0.1:99", "unknown", "for=203.0.113.9", "10.0.0.1:99"},
+		{"a host that looks like a hop", "10.0.0.1:99", "", `for=198.51.100.1;host="x;for=203.0.113.9,for=203.0.113.9"`, "198.51.100.1"},
+		{"a quote that is never closed", "10.0.0.1:99", "", `for=203.0.113.9;host=", for=198.51.100.1`, "10.0.0.1:99"},
+		{"two addresses for a hop", "10.0.0.1:99", "", "for=198.51.100.1;for=203.0.113.9", "10.0.0.1:99"},
+		{"both contradict each other", "10.0.0.1:99", "198.51.100.1", "for=203.0.113.9", "10.0.0.1:99"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			recorder := httptest.NewRecorder()
-			handler.ServeHTTP(recorder, httptest.NewRequest("POST", "/", test.body))
-			if got := recorder.Code; got != test.want {
-				t.Errorf("status %d, want %d", got, test.want)
+			r := httptest.NewRequest("GET", "/", nil)
+			r.RemoteAddr = test.peer
+			for name, value := range map[string]string{"X-Forwarded-For": test.forwardedFor, "Forwarded": test.forwarded} {
+				if value != "" {
+					r.Header.Set(name, value)
+				}
 			}
+			BelieveProxies(trusted)(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				if got := r.RemoteAddr; got != test.want {
+					t.Errorf("client %s, want %s", got, test.want)
+				}
+			})).ServeHTTP(httptest.NewRecorder(), r)
 		})
 	}
 }
 
 func BenchmarkChain(b *testing.B) {
-	logger, flush := logging.Start(io.Discard, 0, "json")
+	logger, flush := logging.Start(io.Discard, 0, "json", requestid.Attr)
 	defer flush()
-	handler := Chain(http.HandlerFunc(respondOK),
+	limits := NewLimits(config.Config{MaxInFlight: 1024, RequestTimeout: time.Minute})
+	handler := Chain(limits.Apply(Route{Pattern: "GET /", MaxBody: 1 << 20}, http.HandlerFunc(respondOK)),
+		BelieveProxies(nil),
 		Observe(logger, func() bool { return false }),
 		RefuseOtherTargets,
-		LimitInFlight(1024),
-		RefuseCrossOrigin(),
-		LimitBody(1<<20),
-		NoteRoute,
+		AllowOrigins(nil),
 	)
 	r := httptest.NewRequest("GET", "/", nil)
 	w := discard{}

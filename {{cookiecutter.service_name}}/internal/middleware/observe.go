@@ -1,13 +1,13 @@
 package middleware
 
 import (
-	"bufio"
-	"context"
+	"cmp"
 	"fmt"
 	"log/slog"
-	"net"
+	"maps"
 	"net/http"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"{{ cookiecutter.module_path }}/internal/health"
@@ -15,170 +15,155 @@ import (
 	"{{ cookiecutter.module_path }}/internal/requestid"
 )
 
-// Observe gives each request an id and logs one line after the response. If the handler panics, Observe responds with
-// 500. While the service drains, it asks clients to close their connections.
-func Observe(logger *slog.Logger, draining func() bool) func(http.Handler) http.Handler {
+// Outcome is what became of a request.
+type Outcome struct {
+	Method   string
+	Route    string // the pattern, or "" if no route matched
+	Status   int    // 0 if there was no response
+	Bytes    int64  // of the response's body
+	Start    time.Time
+	Duration time.Duration
+	Panic    any    // what the handler panicked with
+	Refusal  string // the variable of the limit that refused the request
+}
+
+// Observer is told of each request after its response. It returns attributes to add to the request's log line.
+type Observer func(*http.Request, Outcome) []slog.Attr
+
+// Observe gives each request an id, logs one line after the response and tells the observers. If the handler panics,
+// Observe responds with 500. While the service drains, it asks clients to close their connections.
+func Observe(logger *slog.Logger, draining func() bool, observers ...Observer) Middleware {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			e := &exchange{
 				ResponseWriter: w,
 				Context:        r.Context(),
+				logger:         logger,
 				id:             [1]string{requestid.Choose(r.Header.Get(requestid.Header))},
 				start:          time.Now(),
 				draining:       draining,
 			}
 			e.setHeaders(r)
 			r = r.WithContext(e)
-			defer e.end(r, logger)
+			defer e.end(r, observers)
 			next.ServeHTTP(e, r)
 		})
 	}
 }
 
-var nosniff = []string{"nosniff"}
-
-// exchange is one request with its response. It is both the response writer and the context, because two separate
-// objects would cost each request another allocation.
-type exchange struct {
-	http.ResponseWriter
-	context.Context //nolint:containedctx // see above
-
-	id       [1]string // an array, so that the header's value can be a slice of it
-	start    time.Time
-	draining func() bool
-	route    string
-	status   int // 0 until the response starts
-	hijacked net.Conn
-	bytes    int64 // of the body
-	attrs    [6]slog.Attr
-}
-
-// exchangeKey is the context key of a request's exchange.
-type exchangeKey struct{}
-
-// Value returns the id to [requestid.From], and the exchange to NoteRoute.
-func (e *exchange) Value(key any) any {
-	switch key {
-	case requestid.Key{}:
-		return &e.id[0]
-	case exchangeKey{}:
-		return e
-	}
-	return e.Context.Value(key)
-}
-
-// NoteRoute records the pattern that the mux matched, for Observe's log line. It must be the last middleware: the mux
-// writes the pattern into the request it gets, and middlewares in between could pass on a copy.
-func NoteRoute(mux http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if e, ok := r.Context().Value(exchangeKey{}).(*exchange); ok {
-			defer func() { e.route = r.Pattern }()
-		}
-		mux.ServeHTTP(w, r)
-	})
-}
-
-// setHeaders sets the headers of every response. It assigns them directly, because Header.Set allocates.
-func (e *exchange) setHeaders(r *http.Request) {
-	e.Header()[requestid.Header] = e.id[:]
-	e.Header()["X-Content-Type-Options"] = nosniff
-	if !r.ProtoAtLeast(1, 1) { // http.Server ignores its Transfer-Encoding: the next bytes may be a body
-		e.Header().Set("Connection", "close")
-	}
-}
-
-// WriteHeader records the status. If the handler does not call it, Write, FlushError or end does.
-func (e *exchange) WriteHeader(status int) {
-	final := status >= http.StatusOK && status <= 999 || status == http.StatusSwitchingProtocols
-	if e.status == 0 && final {
-		e.status = status
-		if e.draining() && status != http.StatusSwitchingProtocols {
-			e.Header().Set("Connection", "close")
-		}
-	}
-	e.ResponseWriter.WriteHeader(status)
-}
-
-func (e *exchange) Write(p []byte) (int, error) {
-	e.implicitOK()
-	n, err := e.ResponseWriter.Write(p)
-	e.bytes += int64(n)
-	return n, err
-}
-
-// Flush implements [http.Flusher]. Unwrap is not enough for Flush, FlushError and Hijack: they start the response, so
-// they must record the status.
-func (e *exchange) Flush() { _ = e.FlushError() }
-
-// FlushError is called by [http.ResponseController].
-func (e *exchange) FlushError() error {
-	e.implicitOK()
-	return http.NewResponseController(e.ResponseWriter).Flush()
-}
-
-func (e *exchange) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	conn, buffered, err := http.NewResponseController(e.ResponseWriter).Hijack()
-	if err == nil {
-		e.status, e.hijacked = http.StatusSwitchingProtocols, conn
-	}
-	return conn, buffered, err
-}
-
-// Unwrap is called by [http.ResponseController].
-func (e *exchange) Unwrap() http.ResponseWriter { return e.ResponseWriter }
-
-func (e *exchange) implicitOK() {
-	if e.status == 0 {
-		e.WriteHeader(http.StatusOK)
-	}
-}
-
 // end runs when the handler returns or panics. After a panic it responds with 500. If the response has started, it
 // closes the connection instead: the client must not take half a response for a whole one.
-func (e *exchange) end(r *http.Request, logger *slog.Logger) {
+func (e *exchange) end(r *http.Request, observers []Observer) {
 	panicValue := recover()
 	aborted := panicValue == any(http.ErrAbortHandler)
 	cut := panicValue != nil && (aborted || e.status != 0)
 	if panicValue != nil && !aborted {
-		logger.ErrorContext(e, "panic", "value", fmt.Sprint(panicValue), "stack", string(debug.Stack()))
+		e.logger.ErrorContext(e, "panic", "value", fmt.Sprint(panicValue), "stack", string(debug.Stack()))
 	}
 	switch {
 	case cut:
 		if e.hijacked != nil {
 			_ = e.hijacked.Close()
 		}
-		e.log(r, logger, "request cut off")
-		panic(http.ErrAbortHandler)
 	case panicValue != nil:
-		clear(e.Header())
-		e.setHeaders(r)
-		problem.Write(e, r, http.StatusInternalServerError, "The service failed. Its log has the request's id.")
+		maps.DeleteFunc(e.Header(), func(name string, _ []string) bool { return !isForAllResponses(name) })
+		problem.Refuse(e, r, http.StatusInternalServerError, "The service failed. Its log has the request's id.")
+	case e.status == 0 && e.timedOut():
+		e.refusal = "REQUEST_TIMEOUT"
+		problem.TimedOut(e, r)
 	default:
 		e.implicitOK()
 	}
-	e.log(r, logger, "request")
+	e.report(r, observers, panicValue, cut)
+	if limited := e.limited.Load(); limited != nil {
+		limited.cancel()
+	}
+	if cut {
+		panic(http.ErrAbortHandler)
+	}
 }
 
-// log writes the request's log line. A record allocates for more than five attributes, so they are one unnamed group.
-// The record is built by hand, because a logger would look up the caller.
-func (e *exchange) log(r *http.Request, logger *slog.Logger, message string) {
-	level := slog.LevelInfo
-	if health.IsProbe(r) {
-		level = slog.LevelDebug
+// isForAllResponses reports whether a header was set before the handler.
+func isForAllResponses(name string) bool {
+	return strings.HasPrefix(name, "Access-Control-") || strings.HasPrefix(name, "X-") || name == "Vary" ||
+		name == "Connection"
+}
+
+// report tells the observers and writes the request's log line. A record allocates for more than five attributes, so
+// they are one unnamed group. The record is built by hand, because a logger would look up the caller.
+func (e *exchange) report(r *http.Request, observers []Observer, panicValue any, cut bool) {
+	outcome := Outcome{
+		Method: r.Method, Route: e.matched(r), Status: e.status, Bytes: e.bytes, Start: e.start,
+		Duration: time.Since(e.start), Panic: panicValue, Refusal: e.refusal,
 	}
-	if !logger.Enabled(e, level) {
+	level := e.level(r)
+	attrs := e.attrs[:0]
+	if e.logger.Enabled(e, level) {
+		attrs = e.describe(attrs, r, outcome)
+	}
+	for _, observe := range observers {
+		attrs = append(attrs, observe(r, outcome)...)
+	}
+	if !e.logger.Enabled(e, level) {
 		return
 	}
-	duration := time.Since(e.start)
-	e.attrs = [...]slog.Attr{
-		slog.String("method", r.Method),
-		slog.String("route", e.route),
+	message := "request"
+	if cut {
+		message = "request cut off"
+	}
+	record := slog.NewRecord(e.start.Add(outcome.Duration), level, message, 0)
+	record.AddAttrs(slog.Attr{Value: slog.GroupValue(attrs...)})
+	_ = e.logger.Handler().Handle(e, record)
+}
+
+const (
+	longestMethod = 32  // bytes that are logged
+	longestPath   = 200 // bytes that are logged
+)
+
+func (e *exchange) describe(attrs []slog.Attr, r *http.Request, outcome Outcome) []slog.Attr {
+	attrs = append(attrs, slog.String("method", shortened(r.Method, longestMethod)))
+	if outcome.Route != "" {
+		attrs = append(attrs, slog.String("route", outcome.Route))
+	} else {
+		attrs = append(attrs, slog.String("path", shortened(r.URL.EscapedPath(), longestPath)))
+	}
+	attrs = append(attrs,
 		slog.Int("status", e.status),
 		slog.Int64("bytes", e.bytes),
-		slog.Duration("duration", duration),
+		slog.Duration("duration", outcome.Duration),
 		slog.String("client", r.RemoteAddr),
+	)
+	if e.refusal != "" {
+		attrs = append(attrs, slog.String("refused_by", e.refusal))
 	}
-	record := slog.NewRecord(e.start.Add(duration), level, message, 0)
-	record.AddAttrs(slog.Attr{Value: slog.GroupValue(e.attrs[:]...)})
-	_ = logger.Handler().Handle(e, record)
+	return attrs
+}
+
+// matched returns the pattern of the request's route, or "" if none matched: "/" is the route of all other requests.
+func (e *exchange) matched(r *http.Request) string {
+	pattern := cmp.Or(e.route, r.Pattern)
+	if pattern == "/" {
+		return ""
+	}
+	return pattern
+}
+
+// level is error for the failures that somebody should look into. The load limit's 503 is not one.
+func (e *exchange) level(r *http.Request) slog.Level {
+	switch {
+	case health.IsProbe(r):
+		return slog.LevelDebug
+	case e.status >= http.StatusInternalServerError && e.refusal != "MAX_IN_FLIGHT" && e.refusal != "MAX_STREAMS":
+		return slog.LevelError
+	}
+	return slog.LevelInfo
+}
+
+// shortened cuts a text, so that a client cannot make long lines.
+func shortened(text string, longest int) string {
+	if len(text) > longest {
+		return text[:longest] + "..."
+	}
+	return text
 }

@@ -12,7 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"{{ cookiecutter.module_path }}/internal/config"
 	"{{ cookiecutter.module_path }}/internal/logging"
+	"{{ cookiecutter.module_path }}/internal/requestid"
 )
 
 // observe sends a request to a server whose handler is wrapped by Observe. It returns the response and the log lines.
@@ -22,7 +24,7 @@ func observe(
 ) (*http.Response, []map[string]any) {
 	t.Helper()
 	var log strings.Builder
-	observed := Observe(logging.New(&log, -4, "json"), func() bool { return draining })(handler)
+	observed := Observe(logging.New(&log, -4, "json", requestid.Attr), func() bool { return draining })(handler)
 	logged := make(chan struct{})
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer close(logged)
@@ -56,11 +58,12 @@ func observe(
 func TestRequestIsLoggedInOneLine(t *testing.T) {
 	t.Parallel()
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /orders/{id}", respondOK)
+	limits := NewLimits(config.Config{MaxInFlight: 1})
+	mux.Handle("GET /orders/{id}", limits.Apply(Route{Pattern: "GET /orders/{id}"}, http.HandlerFunc(respondOK)))
 	r := httptest.NewRequest("GET", "/orders/7?token=secret", nil)
 	r.Header.Set("X-Request-ID", "abc")
 	withCopiedRequest := func(w http.ResponseWriter, r *http.Request) {
-		NoteRoute(mux).ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), t, "any value")))
+		mux.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), t, "any value")))
 	}
 	response, lines := observe(t, false, withCopiedRequest, r)
 
@@ -264,4 +267,71 @@ func TestHijackedConnectionIsLoggedWith101(t *testing.T) {
 	if got := lines[0]["status"]; got != 101.0 {
 		t.Errorf("status %v, want 101", got)
 	}
+}
+
+func TestLogLineOfAnUnmatchedRequestHasItsPathAndIsShort(t *testing.T) {
+	t.Parallel()
+	r := httptest.NewRequest(strings.Repeat("M", 60_000), "/a%0Ab/"+strings.Repeat("x", 5000), nil)
+	_, lines := observe(t, false, respondOK, r)
+	path, method := lines[0]["path"].(string), lines[0]["method"].(string)
+	if !strings.HasPrefix(path, "/a%0Ab/x") || len(path) > longestPath+3 || len(method) > longestMethod+3 {
+		t.Errorf("path %q, method %q; want both short, and the path escaped", path, method)
+	}
+}
+
+func TestServerErrorsAreLoggedAtErrorLevelExceptTheLoadLimits(t *testing.T) {
+	t.Parallel()
+	for refusal, want := range map[string]string{"": "ERROR", "MAX_IN_FLIGHT": "INFO"} {
+		_, lines := observe(t, false, func(w http.ResponseWriter, r *http.Request) {
+			NoteRefusal(r, refusal)
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}, httptest.NewRequest("GET", "/", nil))
+		if got := lines[0]["level"]; got != want {
+			t.Errorf("refused by %q: level %v, want %s", refusal, got, want)
+		}
+	}
+}
+
+func TestObserversLearnOfEachRequestAndAddToItsLogLine(t *testing.T) {
+	t.Parallel()
+	var log strings.Builder
+	var seen Outcome
+	observer := func(_ *http.Request, outcome Outcome) []slog.Attr {
+		seen = outcome
+		return []slog.Attr{slog.String("tenant", "acme")}
+	}
+	limits := NewLimits(config.Config{MaxInFlight: 1})
+	handler := limits.Apply(Route{Pattern: "GET /x"}, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("boom") }))
+	Observe(logging.New(&log, 0, "json"), func() bool { return false }, observer)(handler).
+		ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/x", nil))
+	if seen.Method != "GET" || seen.Route != "GET /x" || seen.Status != 500 || seen.Bytes == 0 || seen.Panic != "boom" ||
+		seen.Start.IsZero() || seen.Duration <= 0 {
+		t.Errorf("the observer gets %+v", seen)
+	}
+	if !strings.Contains(log.String(), `"tenant":"acme"`) {
+		t.Errorf("log %s, want the observer's attribute", log.String())
+	}
+}
+
+func TestFilesReachTheConnectionByReadFrom(t *testing.T) {
+	t.Parallel()
+	w := &readerFrom{ResponseWriter: httptest.NewRecorder()}
+	Observe(slog.New(slog.DiscardHandler), func() bool { return false })(
+		http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = io.Copy(w, io.LimitReader(strings.NewReader("file"), 4))
+		}),
+	).ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+	if !w.used {
+		t.Error("ReadFrom is not called")
+	}
+}
+
+type readerFrom struct {
+	http.ResponseWriter
+	used bool
+}
+
+func (w *readerFrom) ReadFrom(source io.Reader) (int64, error) {
+	w.used = true
+	return io.Copy(w.ResponseWriter, source)
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/hex"
+	"log/slog"
 	"math/rand/v2"
 	"strings"
 )
@@ -23,6 +24,12 @@ func From(ctx context.Context) string {
 		return *id
 	}
 	return ""
+}
+
+// Attr returns the id of the request that ctx belongs to, for its log lines.
+func Attr(ctx context.Context) (slog.Attr, bool) {
+	id := From(ctx)
+	return slog.String("request_id", id), id != ""
 }
 
 // Choose returns the id that the client sent if it is safe in logs and headers, otherwise a new one.
