@@ -28,6 +28,7 @@ from tools.versions import TEMPLATE, Version, git
 PAGES = ["CHANGELOG.md", "UPGRADING.md"]
 WRITTEN = [versions.FILE, *PAGES]
 HEADING = "## [Unreleased]\n"
+OWNERS = "docs/template.md"  # in a service: whose each file is
 
 
 class Standard(NamedTuple):
@@ -36,18 +37,30 @@ class Standard(NamedTuple):
     questions: dict[str, list[str]]  # without choices when any text is an answer
     files: frozenset[str]  # of every service
     optional: frozenset[tuple[str, str]]  # when, as JSON, and file
+    teams: dict[str, str]  # the files that teams own, each with its blob
 
 
 def standard_at(commit: str) -> Standard:
     content = json.loads(git(TEMPLATE, "show", f"{commit}:cookiecutter.json"))
     asked = {name: default for name, default in content.items() if not name.startswith("_")}
-    names = git(TEMPLATE, "ls-tree", "-r", "-z", "--name-only", f"{commit}:{versions.SERVICE}").split("\0")
+    listed = filter(None, git(TEMPLATE, "ls-tree", "-r", "-z", f"{commit}:{versions.SERVICE}").split("\0"))
+    blobs = {name: facts.split()[2] for facts, name in (entry.split("\t") for entry in listed)}
     optional = optional_files(content)
     return Standard(
         {name: default if isinstance(default, list) else [] for name, default in asked.items()},
-        frozenset(name for name in names if name) - {file for _, file in optional},
+        frozenset(blobs) - {file for _, file in optional},
         optional,
+        {name: blobs[name] for name in files_of_teams(git(TEMPLATE, "show", blobs[OWNERS])) if name in blobs}
+        if OWNERS in blobs
+        else {},
     )
+
+
+def files_of_teams(page: str) -> list[str]:
+    """Return the files in the first table of the page that says whose each file is, without those owned in part."""
+    rows = page.partition("| yours |")[2].partition("\n\n")[0]
+    cells = re.findall(r"^\| (`.*?) \|", rows, re.MULTILINE)
+    return [name for cell in cells for name in re.findall("`([^` ]+)`", cell)]
 
 
 def optional_files(content: dict[str, Any]) -> frozenset[tuple[str, str]]:
@@ -72,6 +85,10 @@ def least_version(last: Version, before: Standard, now: Standard) -> tuple[Versi
     lost = {file for when, file in before.optional - now.optional if file not in now.files}
     if gone := (before.files - now.files) | lost:
         return Version(last.major + 1, 0, 0), f"{', '.join(sorted(gone))} is gone, which makes it a major version"
+    if changed := [name for name, blob in before.teams.items() if now.teams.get(name, blob) != blob]:
+        return Version(
+            last.major + 1, 0, 0
+        ), f"{', '.join(sorted(changed))} belongs to teams: a change is a major version"
     if now.files - before.files or now.optional - before.optional or now.questions != before.questions:
         return Version(last.major, last.minor + 1, 0), "there are new files, questions or choices: a minor version"
     return Version(last.major, last.minor, last.patch + 1), "it comes after the last one"

@@ -15,7 +15,7 @@ import pytest
 from tests.support.commands import Done
 from tests.support.repository import SERVICE_FOLDER, TEMPLATE, commit, git, has_history, read
 from tests.support.team_edits import Change, replace
-from tests.support.template_changes import new_file, removed_file
+from tests.support.template_changes import new_file, new_linter, removed_file
 from tools import versions
 from tools.versions import version
 
@@ -239,6 +239,11 @@ def add_choice(template: Path) -> None:
     edit_questions(template, '"proprietary", "MIT", "Apache-2.0"]', '"proprietary", "MIT", "Apache-2.0", "MPL-2.0"]')
 
 
+def edit_a_file_of_teams(template: Path) -> None:
+    file = template / SERVICE_FOLDER / "internal/api/service.go"
+    file.write_text(f"{file.read_text()}\n// New.\n")
+
+
 def make_optional(template: Path) -> None:
     """A file that every service has belongs to one choice from now on."""
     edit_questions(
@@ -270,6 +275,8 @@ def remove_question(template: Path) -> None:
         (new_file, "9.0.1", "9.1.0", "there are new files, questions or choices"),
         (add_choice, "9.0.1", "9.1.0", "there are new files, questions or choices"),
         (make_optional, "9.1.0", "10.0.0", "Makefile is gone"),
+        (new_linter, "8.0.0", "9.0.1", "it comes after the last one"),
+        (edit_a_file_of_teams, "9.1.0", "10.0.0", "internal/api/service.go belongs to teams"),
     ],
 )
 def test_a_change_needs_a_version_that_says_so(
