@@ -59,7 +59,8 @@ HOW = """## How
 - **Start**: from the call that starts the process to the first 200. The client retries without a pause.
 - **Memory under load**: the peak while 64 connections send requests for 5 s.
 - **Image**: its binary is larger than `bin/service`, because it includes the time zones that alpine lacks.
-- **Plain two-stage build**: it copies the whole tree (`COPY . ./`) and has no cache mounts.
+- **Limit of a docker build**: `go build` of such a change on the host, and a docker build that only copies a binary of
+  that size. No build in a container can be faster.
 - **Bake**: a whole process, `python -m cookiecutter --no-input`. The empty template has one empty file.
 - **Checking**: the time of a bake, minus that of a bake without the extension, the `__` entries of
   `cookiecutter.json` and `pre_gen_project.py`.
@@ -76,25 +77,25 @@ def rows_of_the_binary(folder: Path, service: Path, throughput: figures.Throughp
     ratio = figures.median_ratio(throughput, 64)
     yield Row(
         "throughput, full chain with the access log ÷ bare handler with the same timeouts",
-        "≥ 0.72",
+        "≥ 0.80",
         f"{ratio:.2f} ({full:,.0f} ÷ {bare:,.0f} requests/s)",
-        missed=ratio < 0.72,
+        missed=ratio < 0.80,
     )
     allocations = figures.allocations(service)
-    yield Row("allocations the chain adds to a request", "≤ 6", str(allocations), missed=allocations > 6)
+    yield Row("allocations the chain adds to a request", "≤ 3", str(allocations), missed=allocations > 3)
     start = figures.milliseconds_to_first_response(service)
-    yield Row("start to first 200, process spawn included", "≤ 10 ms", f"{start:.1f} ms", missed=start > 10)
+    yield Row("start to first 200, process spawn included", "≤ 4 ms", f"{start:.1f} ms", missed=start > 4)
     stop = figures.milliseconds_to_stop(service)
     yield Row("stop when idle", "≤ 100 ms", f"{stop:.0f} ms", missed=stop > 100)
     idle, loaded = figures.mebibytes_of_memory(service, folder)
-    yield Row("memory idle (RSS)", "≤ 20 MiB", f"{idle:.1f} MiB, {loaded:.1f} MiB under load", missed=idle > 20)
+    yield Row("memory idle (RSS)", "≤ 8 MiB", f"{idle:.1f} MiB, {loaded:.1f} MiB under load", missed=idle > 8)
     megabytes = (service / "bin/service").stat().st_size / 1e6
-    yield Row("stripped binary", "≤ 7.6 MB", f"{megabytes:.2f} MB", missed=megabytes > 7.6)
+    yield Row("stripped binary", "≤ 7.4 MB", f"{megabytes:.2f} MB", missed=megabytes > 7.4)
 
 
 def rows_of_the_image(folder: Path, service: Path) -> Iterator[Row]:
     image = ("image minus its base", "≤ the binary in it + 64 KiB")
-    rebuild = ("docker build after one changed line ÷ plain two-stage build", "≤ 1/20")
+    rebuild = ("docker build after one changed line ÷ its limit", "≤ 1.3")
     if not shutil.which("docker"):
         yield Row(*image, "not measured: Docker is not installed")
         yield Row(*rebuild, "not measured: Docker is not installed")
@@ -102,8 +103,8 @@ def rows_of_the_image(folder: Path, service: Path) -> Iterator[Row]:
     added, binary = figures.image_over_its_base(service, folder)
     shown = f"{added / 1e6:.2f} MB = binary + {added - binary} bytes"
     yield Row(*image, shown, missed=added > binary + 64 * 1024)
-    own, plain = figures.rebuild_seconds(service)
-    yield Row(*rebuild, f"1/{plain / own:.1f} ({own:.1f} s ÷ {plain:.1f} s)", missed=own > plain / 20)
+    own, limit = figures.rebuild_seconds(service)
+    yield Row(*rebuild, f"{own / limit:.2f} ({own:.2f} s ÷ {limit:.2f} s)", missed=own > 1.3 * limit)
 
 
 def rows_of_the_bake(folder: Path) -> Iterator[Row]:
