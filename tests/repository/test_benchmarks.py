@@ -85,6 +85,7 @@ def test_the_programs_are_formatted_and_vetted() -> None:
         assert (done.returncode, done.stdout) == (0, "")
 
 
+@pytest.mark.long
 @pytest.mark.contract("allocations the chain adds to a request")
 def test_the_chain_allocates_little(default: BakedService) -> None:
     assert figures.allocations(default.path) <= 3

@@ -48,6 +48,7 @@ def test_its_own_tests_pass(default: BakedService) -> None:
     default.make("test")
 
 
+@pytest.mark.long
 def test_its_linters_and_its_formatter_find_nothing(bake: Bake, lint: Lint, make_lint: list[str]) -> None:
     service = bake(module_path="zoo.example/x-y/v2")  # which sorts after the standard library, as github.com does too
     assert "0 issues" in lint(service)

@@ -72,6 +72,7 @@ def test_the_example_greets(service: RunningService, headers: tuple[str, ...]) -
     assert answer.json() == {"message": "Hello, Ada!"}
 
 
+@pytest.mark.long
 @pytest.mark.contract("`POST /v1/greetings`")
 def test_the_example_can_be_deleted_in_a_minute(bake: Bake) -> None:
     service = bake()
