@@ -17,6 +17,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
+from go_service_answers import template
 from tools import toolchain
 from tools.running_service import free_port, kibibytes, wait_for_answer
 
@@ -34,9 +35,9 @@ def run(*command: str | Path, cwd: Path) -> str:
     return done.stdout
 
 
-def bake(folder: Path, template: Path = TEMPLATE) -> Path:
-    """Bake with the defaults into a new folder, in a new process, and return the service."""
-    run(sys.executable, "-m", "cookiecutter", "--no-input", "-o", folder, template, cwd=folder.parent)
+def bake(folder: Path, source: Path = TEMPLATE, *answers: str) -> Path:
+    """Bake into a new folder, in a new process, and return the service."""
+    run(sys.executable, "-m", "cookiecutter", "--no-input", "-o", folder, source, *answers, cwd=folder.parent)
     (service,) = folder.iterdir()
     return service
 
@@ -48,10 +49,10 @@ def seconds(action: Callable[[], object]) -> float:
     return time.perf_counter() - begin
 
 
-def bake_seconds(folder: Path, template: Path) -> float:
+def bake_seconds(folder: Path, source: Path) -> float:
     """Return how long a bake into a new folder takes."""
     target = Path(tempfile.mkdtemp(dir=folder))
-    return seconds(lambda: bake(target, template))
+    return seconds(lambda: bake(target, source))
 
 
 @contextmanager
@@ -279,7 +280,8 @@ def milliseconds_of_checking(folder: Path, rounds: int = 15) -> float:
     (unchecked / "hooks/pre_gen_project.py").unlink()
     hook = unchecked / "hooks/post_gen_project.py"
     code = hook.read_text(encoding="utf-8")  # its filters come with the extension: insert the results for the defaults
-    code = code.replace("{{cookiecutter | files_not_chosen | tojson}}", '["LICENSE"]')
+    not_chosen = sorted({file for row in template.questions_file()["_optional_files"] for file in row["files"]})
+    code = code.replace("{{cookiecutter | files_not_chosen | tojson}}", json.dumps(not_chosen))
     hook.write_text(code.replace("{{cookiecutter | link | tojson}}", '""'), encoding="utf-8")
     context = json.loads((unchecked / "cookiecutter.json").read_text(encoding="utf-8"))
     kept = {name: value for name, value in context.items() if name[:2] != "__" and name != "_extensions"}

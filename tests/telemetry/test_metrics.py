@@ -50,6 +50,7 @@ def counted_ways() -> dict[tuple[str, str, int], int]:
     return {way: ways.count(way) for way in ways}
 
 
+@pytest.mark.contract("every request")
 @scraped
 def test_every_request_is_counted_once_however_it_ends(watched: Path) -> None:
     with RunningService(watched, LOG_LEVEL="debug") as service:
@@ -64,6 +65,7 @@ def test_every_request_is_counted_once_however_it_ends(watched: Path) -> None:
         assert {"go_goroutines", "process_start_time_seconds"} <= series.keys()
 
 
+@pytest.mark.contract("pushed metrics")
 @pushed
 def test_pushed_metrics_count_every_request_once_too(watched: Path) -> None:
     with Receiver() as receiver:
@@ -93,6 +95,7 @@ def test_pushed_metrics_count_every_request_once_too(watched: Path) -> None:
 REQUESTS = 100_000
 
 
+@pytest.mark.contract("labels")
 @scraped
 def test_no_client_can_make_series(watched: Path) -> None:
     """Methods, paths and hosts that are made up, on connections that stay open, twenty at a time."""
@@ -114,6 +117,7 @@ def test_no_client_can_make_series(watched: Path) -> None:
         assert service.stop() == 0
 
 
+@pytest.mark.contract("`METRICS_ADDR`")
 @scraped
 def test_metrics_are_on_their_own_listener_alone(watched: Path) -> None:
     with RunningService(watched) as service:
@@ -136,6 +140,7 @@ def test_a_taken_metrics_address_is_named(watched: Path) -> None:
             assert "METRICS_ADDR" in service.lines[-1]["error"]
 
 
+@pytest.mark.contract("`METRICS_ADDR`")
 @scraped
 def test_metrics_can_be_scraped_until_the_last_request_is_done(watched: Path) -> None:
     with RunningService(watched) as service:
@@ -150,6 +155,7 @@ def test_metrics_can_be_scraped_until_the_last_request_is_done(watched: Path) ->
         assert service.wait() == 0
 
 
+@pytest.mark.contract("a metric of the team's own")
 @scraped
 def test_a_metric_of_the_teams_own_is_scraped(watched: Path) -> None:
     with RunningService(watched) as service:

@@ -44,6 +44,7 @@ def refusing() -> Iterator[str]:
 Collector = Callable[[], AbstractContextManager[str]]
 
 
+@pytest.mark.contract("a collector that is down, slow or gone")
 @traced
 @pytest.mark.parametrize("collector", [nobody, silent, refusing])
 def test_a_collector_that_does_not_work_delays_nothing(watched: Path, collector: Collector) -> None:

@@ -25,6 +25,7 @@ def running(binary: Path, receiver: Receiver, **variables: str) -> RunningServic
     )
 
 
+@pytest.mark.contract("a trace")
 @traced
 def test_a_request_is_a_span_of_its_callers_trace_and_so_are_its_log_lines(watched: Path) -> None:
     with Receiver() as receiver, running(watched, receiver) as service:
@@ -102,6 +103,7 @@ def test_a_histogram_points_to_sampled_traces(watched: Path) -> None:
         assert 'http_route="/version"' in exemplars[0]
 
 
+@pytest.mark.contract("hostile trace headers")
 @traced
 @pytest.mark.parametrize(
     "headers",

@@ -73,6 +73,7 @@ def ask_three_times(service: RunningService) -> None:
         assert raw_http.ask(service.address(), "GET", "/version", None, *headers).status == 200
 
 
+@pytest.mark.contract("`OTEL_` variables")
 @traced
 @pytest.mark.parametrize("case", VARIABLES)
 def test_a_variable_does_what_the_page_says(watched: Path, case: str) -> None:

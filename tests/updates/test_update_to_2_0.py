@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -75,8 +76,9 @@ def assert_works(service: BakedService, lint: Lint) -> None:
 
 def assert_follows(service: Path, template: Path, edit: str) -> None:
     """Assert that the template's files are those of a new service, except for what the team keeps there."""
+    assert json.loads((service / ".cruft.json").read_text())["commit"] == git(template, "rev-parse", "HEAD").strip()
     now, expected = files_of(service), files_of(bake_anew(template, service, template.parent / "expected"))
-    differing = {name for name in files_of_the_template(template) if now.get(name) != expected[name]}
+    differing = {name for name in files_of_the_template(template) if now.get(name) != expected.get(name)}
     assert differing == KEPT.get(edit, set())
 
 
@@ -108,6 +110,20 @@ def test_after_the_steps_by_hand_the_service_works(create: Create, template: Pat
     if edit in AFTER:
         AFTER[edit](service)
     assert_follows(service, template, edit)
+    assert_works(BakedService(service), lint)
+
+
+def test_telemetry_can_be_turned_on_in_the_same_update(
+    create: Create, template: Path, lint: Lint, modules: None
+) -> None:
+    service = create(RELEASE)
+    all_edits(service)
+    commit(service, "What the team did")
+    update(service, template, "--variables-to-update", '{"telemetry": "both"}')
+    assert conflicts(service) == CONFLICTS["all edits"]
+    type_in(service, template, IF_CONFLICTS)
+    all_by_hand(service)
+    assert_follows(service, template, "all edits")
     assert_works(BakedService(service), lint)
 
 
