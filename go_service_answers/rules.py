@@ -14,7 +14,7 @@ from typing import NamedTuple, NoReturn
 
 from go_service_answers import template
 
-ADMIN_PORT = 9090  # the default port of the service's admin listener
+OTHER_PORTS = (9090, 9464)  # the default ports of the service's other listeners: ADMIN_ADDR and METRICS_ADDR
 OLDEST_GO = (1, 27)
 
 SERVICE_NAME = "{{ cookiecutter.service_name }}"  # the one expression that a config may use
@@ -246,8 +246,8 @@ def why_not_http_port(port: str) -> str | None:
         return "it is not a whole number"
     if len(port) > 5 or not 1024 <= int(port) <= 65535:
         return "it is out of range"
-    if int(port) == ADMIN_PORT:
-        return "the service's admin listener uses that port"
+    if int(port) in OTHER_PORTS:
+        return "another listener of the service uses that port"
     return None
 
 
@@ -291,7 +291,11 @@ RULES: dict[str, Rule] = {
     "owner": Rule(
         "one @user, @org/team, @group/subgroup or e-mail address, as in CODEOWNERS", why_not_owner, suggest_owner
     ),
-    "http_port": Rule(f"a number from 1024 to 65535, except {ADMIN_PORT}", why_not_http_port, suggest_http_port),
+    "http_port": Rule(
+        f"a number from 1024 to 65535, except {OTHER_PORTS[0]} and {OTHER_PORTS[1]}",
+        why_not_http_port,
+        suggest_http_port,
+    ),
     "go_version": Rule(
         f"{dotted(OLDEST_GO)} or later, without a patch number; in YAML in quotes",
         why_not_go_version,

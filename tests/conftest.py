@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from go_service_answers import template as questions
 from tests.support.baking import BakedService, bake_into
 from tests.support.commands import create_by_cruft
 from tests.support.fixtures import Bake, Create, Lint, Once
@@ -155,6 +156,16 @@ def engine() -> None:
     """A container engine."""
     if reason := missing_engine():
         skip(f"no container engine: {reason}")
+
+
+@pytest.fixture(scope="session")
+def modules(bake: Bake) -> None:
+    """The Go modules that a choice requires, downloaded."""
+    for choice in questions.choices()["telemetry"][1:]:
+        try:
+            bake(telemetry=choice).run("go", "mod", "download")
+        except AssertionError as failure:
+            skip(f"Go modules cannot be downloaded: {str(failure).splitlines()[-1]}")
 
 
 @pytest.fixture

@@ -1,3 +1,4 @@
 go {{ cookiecutter.go_version }}.0
 
-module {{ cookiecutter.module_path }}
+{% if cookiecutter.telemetry != "none" %}{% include "modules/" ~ cookiecutter.telemetry ~ ".mod" %}
+{% endif %}module {{ cookiecutter.module_path }}

@@ -1,4 +1,5 @@
 {%- from "text.jinja" import quoted -%}
+{%- from "telemetry.jinja" import telemetry with context -%}
 // The service: this file wires its parts together, and nothing else does.
 package main
 
@@ -23,6 +24,9 @@ import (
 	"{{ cookiecutter.module_path }}/internal/logging"
 	"{{ cookiecutter.module_path }}/internal/middleware"
 	"{{ cookiecutter.module_path }}/internal/requestid"
+{%- if cookiecutter.telemetry != "none" %}
+	"{{ cookiecutter.module_path }}/internal/telemetry"
+{%- endif %}
 )
 
 const (
@@ -127,11 +131,18 @@ func fail(stderr io.Writer, status int, err error) int {
 func serve(
 	ctx context.Context, cfg config.Config, info build.Info, stdout io.Writer, useLogger ...func(*slog.Logger),
 ) int {
-	logger, flush := logging.Start(stdout, cfg.LogLevel, cfg.LogFormat, requestid.Attr)
-	defer flush()
+	logger, lines := logging.Start(stdout, cfg.LogLevel, cfg.LogFormat, requestid.Attr
+{%- if telemetry.traced %}, telemetry.TraceID, telemetry.SpanID{% endif %})
+	defer lines.Flush()
 	for _, use := range useLogger {
 		use(logger)
 	}
+{%- if cookiecutter.telemetry != "none" %}
+	watched := telemetry.Start(info, logger, lines.Lost)
+{%- endif %}
+{%- if telemetry.traced %}
+	defer watched.Stop()
+{%- endif %}
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	draining := func() bool { return ctx.Err() != nil }
@@ -145,15 +156,20 @@ func serve(
 		Version: info.Version,
 		Main: middleware.Chain(routes,
 			middleware.BelieveProxies(cfg.TrustedProxies),
-			middleware.Observe(logger, draining),
+			middleware.Observe(logger, draining{% if cookiecutter.telemetry != "none" %}, watched.Observers...{% endif %}),
 			middleware.RefuseOtherTargets,
 			middleware.AllowOrigins(cfg.TrustedOrigins),
 		),
-		Admin: middleware.Chain(admin.Routes(ctx, readiness),
-			middleware.Observe(logger, draining),
-			middleware.RefuseOtherTargets,
-			middleware.RefuseOtherHosts,
-		),
+		Others: []lifecycle.Listener{
+			{Variable: "ADMIN_ADDR", Address: cfg.AdminAddr, Handler: middleware.Chain(admin.Routes(ctx, readiness),
+				middleware.Observe(logger, draining),
+				middleware.RefuseOtherTargets,
+				middleware.RefuseOtherHosts,
+			)},
+{%- if telemetry.scraped %}
+			{Variable: "METRICS_ADDR", Address: cfg.MetricsAddr, Handler: watched.Metrics},
+{%- endif %}
+		},
 		Open: func(ctx context.Context) (lifecycle.Service, error) { return routes.Open(ctx) },
 	})
 	if err != nil {

@@ -1,3 +1,4 @@
+{%- from "telemetry.jinja" import telemetry with context -%}
 package main
 
 import (
@@ -30,7 +31,7 @@ type running struct {
 // env is a lookupEnv over the settings of config.ForTests and variables such as "LOG_LEVEL=debug". Free ports are the
 // default, so that tests can run side by side.
 func env(variables ...string) func(string) (string, bool) {
-	set := map[string]string{"PORT": "0", "ADMIN_ADDR": ""}
+	set := map[string]string{"PORT": "0", "ADMIN_ADDR": ""{% if telemetry.scraped %}, "METRICS_ADDR": ""{% endif %}}
 	maps.Copy(set, config.ForTests())
 	for _, variable := range variables {
 		name, value, _ := strings.Cut(variable, "=")

@@ -10,7 +10,7 @@ import pytest
 
 from go_service_answers import rules, template
 from go_service_answers.rules import RULES
-from tests.support.baking import BakedService
+from tests.support.fixtures import Bake
 from tests.support.machine import go_environment
 
 ACCEPTED = {
@@ -60,7 +60,7 @@ REFUSED = {
         "", "ada", "@", "@ada @bob", "@a/", "@/a", "@a//b", "a@b", "@a b", "#x", "@ada\n", "@é", "@-a", "@@boss", ".a@b.c", "a@-b.c", "a@b-.c", "a@.-", "@" + "x" * 100,
     ],
     "http_port": [
-        "", "0", "80", "1023", "65536", "9090", "08080", "+8080", "8080.0", "8_080", "8０８０", "８０８０", "٨٠٨٠", "8080\n",
+        "", "0", "80", "1023", "65536", "9090", "9464", "08080", "+8080", "8080.0", "8_080", "8０８０", "８０８０", "٨٠٨٠", "8080\n",
         "http",
     ],
     "go_version": ["", "1.26", "1.9", "1", "2.0", "1.27.3", "go1.27", "1.027", "1.27\n", "1.2７", "latest", "１.２７"],
@@ -150,7 +150,7 @@ def test_all_problems_come_at_once_a_line_each() -> None:
     lines = rules.problems({**defaults(), "service_name": "Order API", "http_port": "80"})
     assert lines == [
         f"service_name='Order API': it has the capital letter 'O'. Accepted: {RULES['service_name'].accepted}. Try: order-api",
-        "http_port='80': it is out of range. Accepted: a number from 1024 to 65535, except 9090. Try: 8080",
+        "http_port='80': it is out of range. Accepted: a number from 1024 to 65535, except 9090 and 9464. Try: 8080",
     ]
 
 
@@ -168,8 +168,9 @@ def defaults() -> dict[str, object]:
     return {name: rule.suggestion("") for name, rule in RULES.items()}
 
 
-def test_the_admin_port_is_the_one_of_the_service(default: BakedService) -> None:
-    assert f'"ADMIN_ADDR", "127.0.0.1:{rules.ADMIN_PORT}"' in default.read("internal/config/config.go")
+def test_no_port_is_one_of_the_other_listeners(bake: Bake) -> None:
+    settings = bake(telemetry="prometheus").read("internal/config/config.go")
+    assert [int(port) for port in re.findall(r'_ADDR", "[\d.]*:(\d+)"', settings)] == [*rules.OTHER_PORTS]
 
 
 def test_the_standard_library_is_the_one_of_the_toolchain() -> None:

@@ -30,7 +30,7 @@ LOOKS = [
     r"[a-z]@(?P<pin>\d+\.\d+\.\d+)",  # an npm package
     r'(?m)^  "[a-z_]+": "(?P<pin>\d+\.\d+)"',  # the default of a question
 ]
-NO_PINS_IN = (".md", "go.sum", "renovate.json")
+NO_PINS_IN = (".md", ".sum", "renovate.json")
 TEST_DATA = r"[\w./-]*\.example/\S+|golang:1\.28-alpine|[\w-]+:0\.0\.1"  # What looks like a pin in tests and is none.
 
 # What the managers find that Renovate brings along.

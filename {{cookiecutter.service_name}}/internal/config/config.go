@@ -1,3 +1,4 @@
+{%- from "telemetry.jinja" import telemetry with context -%}
 // Package config reads the settings of the service from environment variables when it starts. Settings of your own go
 // into service.go.
 package config
@@ -17,6 +18,10 @@ import (
 type Config struct {
 	Port      int
 	AdminAddr string
+{%- if telemetry.scraped %}
+
+	MetricsAddr string
+{%- endif %}
 
 	LogLevel  slog.Level
 	LogFormat string
@@ -57,6 +62,9 @@ func (c *Config) variables() []variable {
 	return []variable{
 		{"PORT", "{{ cookiecutter.http_port }}", "port to listen on, all interfaces; 0 picks a free one", number(&c.Port, 0, 65535)},
 		{"ADMIN_ADDR", "127.0.0.1:9090", "address of probes, pprof and expvar; empty turns it off", listener(&c.AdminAddr)},
+{%- if telemetry.scraped %}
+		{"METRICS_ADDR", ":9464", "address of /metrics; empty turns it off", listener(&c.MetricsAddr)},
+{%- endif %}
 		{"LOG_LEVEL", "info", "least level that is logged: debug, info, warn or error", level(&c.LogLevel)},
 		{"LOG_FORMAT", "json", "json for machines, text for people", oneOf(&c.LogFormat, "json", "text")},
 		{"READ_HEADER_TIMEOUT", "5s", "time a client has to send its headers", duration(&c.ReadHeaderTimeout, time.Millisecond)},

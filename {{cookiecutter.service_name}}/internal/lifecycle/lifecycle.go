@@ -25,14 +25,21 @@ type Parts struct {
 	Logger  *slog.Logger
 	Version string
 	Main    http.Handler // on PORT
-	Admin   http.Handler // on ADMIN_ADDR
+	Others  []Listener   // MAX_CONNECTIONS does not count here: operators and probes get through
 
 	// Open returns the service when it can handle requests.
 	Open func(ctx context.Context) (Service, error)
 }
 
+// Listener is an address beside PORT to serve on.
+type Listener struct {
+	Variable string // the environment variable that sets the address
+	Address  string // "" is off
+	Handler  http.Handler
+}
+
 // Run serves until ctx is done or a part fails, which calls stop with the reason. Then it waits for SHUTDOWN_DELAY, and
-// stops the main listener, the workers, the service and the admin listener, one after the other. Together they have
+// stops the main listener, the workers, the service and the other listeners, one after the other. Together they have
 // SHUTDOWN_TIMEOUT. A part that does not finish is named in the error and does not keep the others from stopping.
 func Run(ctx context.Context, stop context.CancelCauseFunc, p Parts) error {
 	servers, err := p.listen()
@@ -64,8 +71,8 @@ func Run(ctx context.Context, stop context.CancelCauseFunc, p Parts) error {
 		errs = append(errs, closeService(deadline, stop, service))
 	default: // it did not start
 	}
-	for _, admin := range servers[1:] {
-		errs = append(errs, admin.Shutdown(deadline))
+	for _, other := range servers[1:] {
+		errs = append(errs, other.Shutdown(deadline))
 	}
 	for _, listener := range serving {
 		errs = append(errs, listener.wait(deadline))
@@ -73,19 +80,26 @@ func Run(ctx context.Context, stop context.CancelCauseFunc, p Parts) error {
 	return errors.Join(errs...)
 }
 
-// listen binds PORT, and ADMIN_ADDR if it is not empty.
+// listen binds all addresses, or none of them.
 func (p Parts) listen() ([]*httpserver.Server, error) {
-	main, err := httpserver.Listen("PORT", fmt.Sprintf(":%d", p.Config.Port), p.Main, p.Config, p.Logger)
-	if err != nil || p.Config.AdminAddr == "" {
-		return []*httpserver.Server{main}, err
-	}
+	main := Listener{"PORT", fmt.Sprintf(":%d", p.Config.Port), p.Main}
+	var servers []*httpserver.Server
 	cfg := p.Config
-	cfg.MaxConnections = 1 << 20 // MAX_CONNECTIONS is for PORT: operators and probes get through
-	admin, err := httpserver.Listen("ADMIN_ADDR", cfg.AdminAddr, p.Admin, cfg, p.Logger)
-	if err != nil {
-		main.Close()
+	for _, l := range append([]Listener{main}, p.Others...) {
+		if l.Address == "" {
+			continue
+		}
+		server, err := httpserver.Listen(l.Variable, l.Address, l.Handler, cfg, p.Logger)
+		if err != nil {
+			for _, bound := range servers {
+				bound.Close()
+			}
+			return nil, err
+		}
+		servers = append(servers, server)
+		cfg.MaxConnections = 1 << 20
 	}
-	return []*httpserver.Server{main, admin}, err
+	return servers, nil
 }
 
 // work opens the service and runs its workers until the context work is done.

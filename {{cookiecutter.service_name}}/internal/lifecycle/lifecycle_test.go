@@ -193,7 +193,9 @@ func TestNothingStaysOpenIfTheSecondListenerCannotStart(t *testing.T) {
 	port := free.Addr().(*net.TCPAddr).Port
 	_ = free.Close()
 	ctx, stop := context.WithCancelCause(t.Context())
-	err = Run(ctx, stop, Parts{Config: config.Config{Port: port, AdminAddr: taken.Addr().String()}, Logger: slog.New(slog.DiscardHandler)})
+	admin := Listener{Variable: "ADMIN_ADDR", Address: taken.Addr().String()}
+	parts := Parts{Config: config.Config{Port: port}, Logger: slog.New(slog.DiscardHandler), Others: []Listener{admin}}
+	err = Run(ctx, stop, parts)
 	if err == nil || !strings.HasPrefix(err.Error(), "ADMIN_ADDR: ") {
 		t.Errorf("Run() = %v, want an error that names ADMIN_ADDR", err)
 	}

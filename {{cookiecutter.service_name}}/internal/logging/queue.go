@@ -15,8 +15,8 @@ const (
 	flushTimeout  = 500 * time.Millisecond // how long flush waits for a slow reader of the log
 )
 
-// queue is an io.Writer that never blocks: a request must not hang because nobody reads the log.
-type queue struct {
+// Queue has the lines that wait to be written. It never blocks: a request must not hang because nobody reads the log.
+type Queue struct {
 	mu      sync.Mutex
 	pending []byte
 
@@ -24,16 +24,16 @@ type queue struct {
 	wake, stop, done chan struct{}
 }
 
-// Start returns a logger like [New] does, but a goroutine writes the lines to w. It also returns a function to call at
-// the end. That waits until all lines are written, but not longer than flushTimeout. If too many lines are pending, new
-// lines are dropped, and a later line says how many.
-func Start(w io.Writer, level slog.Level, format string, found ...FromContext) (*slog.Logger, func()) {
-	q := &queue{wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{})}
+// Start returns a logger like [New] does, but a goroutine writes the lines to w. If too many lines are pending, new lines
+// are dropped, and a later line says how many. Flush the queue at the end.
+func Start(w io.Writer, level slog.Level, format string, found ...FromContext) (*slog.Logger, *Queue) {
+	q := &Queue{wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{})}
 	go q.writeTo(w, New(w, slog.LevelInfo, format))
-	return New(q, level, format, found...), q.flush
+	return New(q, level, format, found...), q
 }
 
-func (q *queue) Write(line []byte) (int, error) {
+// Write adds a line, or drops it.
+func (q *Queue) Write(line []byte) (int, error) {
 	q.mu.Lock()
 	if len(q.pending)+len(line) <= maxPending {
 		q.pending = append(q.pending, line...)
@@ -48,10 +48,11 @@ func (q *queue) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// writeTo writes the pending lines until flush is called. Its logger writes to w directly: the queue may be full.
-func (q *queue) writeTo(w io.Writer, logger *slog.Logger) {
+// writeTo writes the pending lines until Flush is called. Its logger writes to w directly: the queue may be full.
+func (q *Queue) writeTo(w io.Writer, logger *slog.Logger) {
 	defer close(q.done)
 	var batch []byte
+	var reported int64
 	for stopping := false; !stopping; {
 		select {
 		case <-q.wake:
@@ -62,14 +63,18 @@ func (q *queue) writeTo(w io.Writer, logger *slog.Logger) {
 		batch = q.take(batch[:0])
 		if n, err := w.Write(batch); err != nil {
 			q.lost.Add(int64(bytes.Count(batch[n:], []byte("\n"))))
-		} else if lost := q.lost.Swap(0); lost > 0 {
-			logger.Warn("log lines lost", "count", lost)
+		} else if lost := q.Lost(); lost > reported {
+			logger.Warn("log lines lost", "count", lost-reported)
+			reported = lost
 		}
 	}
 }
 
+// Lost returns how many lines were lost since the start.
+func (q *Queue) Lost() int64 { return q.lost.Load() }
+
 // take returns the pending lines and replaces them with an empty buffer.
-func (q *queue) take(empty []byte) []byte {
+func (q *Queue) take(empty []byte) []byte {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	lines := q.pending
@@ -77,8 +82,8 @@ func (q *queue) take(empty []byte) []byte {
 	return lines
 }
 
-// flush stops writeTo and waits until the pending lines are written, but not longer than flushTimeout.
-func (q *queue) flush() {
+// Flush stops writeTo and waits until the pending lines are written, but not longer than flushTimeout.
+func (q *Queue) Flush() {
 	close(q.stop)
 	select {
 	case <-q.done:

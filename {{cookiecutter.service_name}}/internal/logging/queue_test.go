@@ -29,14 +29,14 @@ func TestLinesAreWrittenInOrder(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var log strings.Builder
-		logger, flush := Start(&log, slog.LevelInfo, "text")
+		logger, queue := Start(&log, slog.LevelInfo, "text")
 		for _, line := range []string{"one", "two", "three"} {
 			logger.Info(line)
 		}
 		time.Sleep(flushInterval)
 		synctest.Wait()
 		logger.Info("four")
-		flush()
+		queue.Flush()
 		var got strings.Builder
 		for line := range strings.Lines(log.String()) {
 			_, message, _ := strings.Cut(line, "msg=")
@@ -53,7 +53,7 @@ func TestLoggingDoesNotBlock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const lines = 2 * maxPending / len("time=2000-01-01T00:00:00.000Z level=INFO msg=line\n")
 		slow := &blockingWriter{unblock: make(chan struct{})}
-		logger, flush := Start(slow, slog.LevelInfo, "text")
+		logger, queue := Start(slow, slog.LevelInfo, "text")
 		start := time.Now()
 		for range lines {
 			logger.Info("line")
@@ -63,7 +63,7 @@ func TestLoggingDoesNotBlock(t *testing.T) {
 		}
 		close(slow.unblock)
 		time.Sleep(flushInterval)
-		flush()
+		queue.Flush()
 		var written, lost int
 		for line := range strings.Lines(slow.log.String()) {
 			if _, count, ok := strings.Cut(line, `msg="log lines lost" count=`); ok {
@@ -82,10 +82,10 @@ func TestFlushStopsWaitingAfterTheTimeout(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		blocked := &blockingWriter{unblock: make(chan struct{})}
-		logger, flush := Start(blocked, slog.LevelInfo, "text")
+		logger, queue := Start(blocked, slog.LevelInfo, "text")
 		logger.Info("last line")
 		start := time.Now()
-		flush()
+		queue.Flush()
 		if got := time.Since(start); got != flushTimeout {
 			t.Errorf("flush waited %s, want %s", got, flushTimeout)
 		}
@@ -98,7 +98,7 @@ func TestLinesThatCannotBeWrittenAreCountedAsLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		full := &blockingWriter{unblock: make(chan struct{}), err: errors.New("no space left on device")}
 		close(full.unblock)
-		logger, flush := Start(full, slog.LevelInfo, "text")
+		logger, queue := Start(full, slog.LevelInfo, "text")
 		for range 2 {
 			logger.Info("lost")
 			time.Sleep(flushInterval)
@@ -108,7 +108,7 @@ func TestLinesThatCannotBeWrittenAreCountedAsLost(t *testing.T) {
 		logger.Info("there is space again")
 		time.Sleep(2 * flushInterval)
 		synctest.Wait()
-		flush()
+		queue.Flush()
 		if want := "msg=\"log lines lost\" count=2\n"; !strings.HasSuffix(full.log.String(), want) {
 			t.Errorf("the log is %q, want it to end with %q", full.log.String(), want)
 		}

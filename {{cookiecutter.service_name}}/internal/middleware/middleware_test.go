@@ -157,8 +157,8 @@ func TestClientIsTheLastAddressThatIsNotATrustedProxys(t *testing.T) {
 }
 
 func BenchmarkChain(b *testing.B) {
-	logger, flush := logging.Start(io.Discard, 0, "json", requestid.Attr)
-	defer flush()
+	logger, queue := logging.Start(io.Discard, 0, "json", requestid.Attr)
+	defer queue.Flush()
 	limits := NewLimits(config.Config{MaxInFlight: 1024, RequestTimeout: time.Minute})
 	handler := Chain(limits.Apply(Route{Pattern: "GET /", MaxBody: 1 << 20}, http.HandlerFunc(respondOK)),
 		BelieveProxies(nil),

@@ -2,6 +2,7 @@ package middleware
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -27,8 +28,14 @@ type Outcome struct {
 	Refusal  string // the variable of the limit that refused the request
 }
 
-// Observer is told of each request after its response. It returns attributes to add to the request's log line.
-type Observer func(*http.Request, Outcome) []slog.Attr
+// Panicked reports whether the handler panicked. With [http.ErrAbortHandler] it only cuts the connection.
+func (o Outcome) Panicked() bool { return o.Panic != nil && o.Panic != any(http.ErrAbortHandler) }
+
+// Observer learns of each request before its handler and after its response.
+type Observer interface {
+	Begin(ctx context.Context, r *http.Request) context.Context // returns the context of the request
+	End(r *http.Request, outcome Outcome)
+}
 
 // Observe gives each request an id, logs one line after the response and tells the observers. If the handler panics,
 // Observe responds with 500. While the service drains, it asks clients to close their connections.
@@ -42,6 +49,9 @@ func Observe(logger *slog.Logger, draining func() bool, observers ...Observer) M
 				id:             [1]string{requestid.Choose(r.Header.Get(requestid.Header))},
 				start:          time.Now(),
 				draining:       draining,
+			}
+			for _, observer := range observers {
+				e.Context = observer.Begin(e.Context, r)
 			}
 			e.setHeaders(r)
 			r = r.WithContext(e)
@@ -96,14 +106,10 @@ func (e *exchange) report(r *http.Request, observers []Observer, panicValue any,
 		Method: r.Method, Route: e.matched(r), Status: e.status, Bytes: e.bytes, Start: e.start,
 		Duration: time.Since(e.start), Panic: panicValue, Refusal: e.refusal,
 	}
+	for _, observer := range observers {
+		observer.End(r, outcome)
+	}
 	level := e.level(r)
-	attrs := e.attrs[:0]
-	if e.logger.Enabled(e, level) {
-		attrs = e.describe(attrs, r, outcome)
-	}
-	for _, observe := range observers {
-		attrs = append(attrs, observe(r, outcome)...)
-	}
 	if !e.logger.Enabled(e, level) {
 		return
 	}
@@ -112,7 +118,7 @@ func (e *exchange) report(r *http.Request, observers []Observer, panicValue any,
 		message = "request cut off"
 	}
 	record := slog.NewRecord(e.start.Add(outcome.Duration), level, message, 0)
-	record.AddAttrs(slog.Attr{Value: slog.GroupValue(attrs...)})
+	record.AddAttrs(slog.Attr{Value: slog.GroupValue(e.describe(r, outcome)...)})
 	_ = e.logger.Handler().Handle(e, record)
 }
 
@@ -121,8 +127,8 @@ const (
 	longestPath   = 200 // bytes that are logged
 )
 
-func (e *exchange) describe(attrs []slog.Attr, r *http.Request, outcome Outcome) []slog.Attr {
-	attrs = append(attrs, slog.String("method", shortened(r.Method, longestMethod)))
+func (e *exchange) describe(r *http.Request, outcome Outcome) []slog.Attr {
+	attrs := append(e.attrs[:0], slog.String("method", shortened(r.Method, longestMethod)))
 	if outcome.Route != "" {
 		attrs = append(attrs, slog.String("route", outcome.Route))
 	} else {

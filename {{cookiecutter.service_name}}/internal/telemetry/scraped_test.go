@@ -1,0 +1,59 @@
+package telemetry
+
+import (
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"{{ cookiecutter.module_path }}/internal/build"
+	"{{ cookiecutter.module_path }}/internal/middleware"
+)
+
+// scrape returns what a request of Prometheus gets.
+func scrape(t *testing.T, metrics http.Handler) string {
+	t.Helper()
+	recorder := httptest.NewRecorder()
+	metrics.ServeHTTP(recorder, httptest.NewRequest("GET", "/metrics", nil))
+	if recorder.Code != http.StatusOK {
+		t.Fatalf("GET /metrics: status %d", recorder.Code)
+	}
+	return recorder.Body.String()
+}
+
+func TestEveryRequestIsCountedOnce(t *testing.T) {
+	t.Parallel()
+	logger := slog.New(slog.DiscardHandler)
+	watched := Start(build.Info{Version: "1.2.3"}, logger, func() int64 { return 42 })
+	handler := middleware.Observe(logger, func() bool { return false }, watched.Observers...)(
+		http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			if !strings.Contains(scrape(t, watched.Metrics), "\nhttp_server_active_requests 1\n") {
+				t.Error("the request is not in flight")
+			}
+			if r.URL.Path == "/refused" {
+				middleware.NoteRefusal(r, "MAX_IN_FLIGHT")
+			}
+			if r.URL.Path == "/panic" {
+				panic("boom")
+			}
+		}))
+	for _, path := range []string{"/", "/panic", "/refused"} {
+		handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", path, nil))
+	}
+	const duration = `http_server_request_duration_seconds_count{http_request_method="GET",http_response_status_code=`
+	for _, want := range []string{
+		duration + `"200",http_route=""} 2`,
+		duration + `"500",http_route=""} 1`,
+		`http_server_refused_requests_total{reason="MAX_IN_FLIGHT"} 1`,
+		`http_server_panics_total 1`,
+		`http_server_active_requests 0`,
+		`log_lines_lost_total 42`,
+		`version="1.2.3"`,
+		`go_goroutines`,
+	} {
+		if metrics := scrape(t, watched.Metrics); !strings.Contains(metrics, want) {
+			t.Errorf("/metrics lacks %s", want)
+		}
+	}
+}

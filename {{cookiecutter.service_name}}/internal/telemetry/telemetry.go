@@ -1,0 +1,85 @@
+{%- from "telemetry.jinja" import telemetry with context -%}
+{%- set parts = "counts and traces" if telemetry.traced else "counts" -%}
+// Package telemetry {{ parts }} the requests of the service. docs/telemetry.md says what to do with it.
+package telemetry
+
+import (
+{%- if telemetry.traced %}
+	"context"
+	"errors"
+{%- endif %}
+	"log/slog"
+{%- if telemetry.scraped %}
+	"net/http"
+{%- endif %}
+{%- if telemetry.traced %}
+	"sync"
+	"time"
+
+	"github.com/go-logr/logr"
+	"go.opentelemetry.io/otel"
+{%- endif %}
+
+	"{{ cookiecutter.module_path }}/internal/build"
+	"{{ cookiecutter.module_path }}/internal/middleware"
+)
+{%- if telemetry.traced %}
+
+// stopTimeout is how long Stop waits for a collector that is slow or gone.
+const stopTimeout = 2 * time.Second
+{%- endif %}
+
+// Telemetry is what watches the requests.
+type Telemetry struct {
+	Observers []middleware.Observer
+{%- if telemetry.scraped %}
+	Metrics   http.Handler // GET /metrics
+{%- endif %}
+{%- if telemetry.traced %}
+
+	lost *losses
+	stop []func(context.Context) error
+{%- endif %}
+}
+{%- if cookiecutter.telemetry == "prometheus" %}
+
+// Start begins to count. linesLost returns how many lines of the log were lost.
+func Start(info build.Info, logger *slog.Logger, linesLost func() int64) *Telemetry {
+	metrics := newMetrics(info, linesLost)
+	return &Telemetry{Observers: []middleware.Observer{metrics}, Metrics: metrics.handler(logger)}
+}
+{%- else %}
+
+// Start begins to count and to trace. linesLost returns how many lines of the log were lost. What OpenTelemetry itself
+// has to say goes to the log. A collector that cannot be reached is no reason not to start.
+func Start(info build.Info, logger *slog.Logger, linesLost func() int64) *Telemetry {
+	t := &Telemetry{lost: &losses{logger: logger}}
+	otel.SetLogger(logr.FromSlogHandler(logger.Handler()))
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { logger.Warn("telemetry setting", "error", err) }))
+	defer otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { t.lost.add(0, err) }))
+{%- if telemetry.scraped %}
+	t.startTraces(resourceOf(info))
+	metrics := newMetrics(info, linesLost, t.lost.spans.Load)
+	t.Observers = append(t.Observers, metrics)
+	t.Metrics = metrics.handler(logger)
+{%- else %}
+	sender := resourceOf(info)
+	t.startTraces(sender)
+	t.startMetrics(info, sender, linesLost)
+{%- endif %}
+	return t
+}
+
+// Stop sends what was not sent yet. It takes stopTimeout at most.
+func (t *Telemetry) Stop() {
+	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+	defer cancel()
+	errs := make([]error, len(t.stop))
+	var stopping sync.WaitGroup
+	for i, stop := range t.stop {
+		stopping.Go(func() { errs[i] = stop(ctx) })
+	}
+	stopping.Wait()
+	t.lost.atTheEnd(errors.Join(errs...))
+}
+{%- endif %}

@@ -1,0 +1,210 @@
+package telemetry
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/sdk/resource"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
+
+	"{{ cookiecutter.module_path }}/internal/health"
+	"{{ cookiecutter.module_path }}/internal/middleware"
+)
+
+const (
+	instrumentation  = "{{ cookiecutter.module_path }}/internal/telemetry"
+	longestAttribute = 200  // bytes of what a client sent, so that spans stay small
+	longestState     = 2048 // bytes of tracestate
+)
+
+// traces makes a span for each request.
+type traces struct {
+	tracer     trace.Tracer
+	propagator propagation.TextMapPropagator
+}
+
+// startTraces makes the tracer. It is also OpenTelemetry's own, for spans of the handlers and for outgoing requests. If
+// nothing is sent, it makes no spans, but the trace of the caller is still handed on.
+func (t *Telemetry) startTraces(sender *resource.Resource) {
+	provider, propagator := t.tracerProvider(sender), propagators()
+	otel.SetTracerProvider(provider)
+	otel.SetTextMapPropagator(propagator)
+	t.Observers = append(t.Observers, &traces{provider.Tracer(instrumentation), propagator})
+}
+
+func (t *Telemetry) tracerProvider(sender *resource.Resource) trace.TracerProvider {
+	if !sends("TRACES") {
+		return noop.NewTracerProvider()
+	}
+	exporter, err := otlptracehttp.New(context.Background())
+	if err != nil {
+		otel.Handle(err)
+		return noop.NewTracerProvider()
+	}
+	provider := sdktrace.NewTracerProvider(
+		sdktrace.WithResource(sender),
+		sdktrace.WithSpanProcessor(newQueue(exporter, t.lost)),
+	)
+	t.stop = append(t.stop, provider.Shutdown)
+	return provider
+}
+
+// propagators returns those of OTEL_PROPAGATORS.
+func propagators() propagation.TextMapPropagator {
+	names, set := os.LookupEnv("OTEL_PROPAGATORS")
+	if !set || names == "" {
+		names = "tracecontext,baggage"
+	}
+	var found []propagation.TextMapPropagator
+	for name := range strings.SplitSeq(names, ",") {
+		switch strings.TrimSpace(name) {
+		case "tracecontext":
+			found = append(found, propagation.TraceContext{})
+		case "baggage":
+			found = append(found, propagation.Baggage{})
+		case "none":
+		default:
+			otel.Handle(fmt.Errorf("OTEL_PROPAGATORS: %q is ignored: must be tracecontext, baggage or none", name))
+		}
+	}
+	return propagation.NewCompositeTextMapPropagator(found...)
+}
+
+// headers gives the propagators a request's headers. Unlike [propagation.HeaderCarrier] it does not allocate.
+type headers http.Header
+
+func (h headers) Get(key string) string {
+	switch key {
+	case "traceparent":
+		return strings.Join(h["Traceparent"], ",") // two of them are none
+	case "tracestate":
+		if state := strings.Join(h["Tracestate"], ","); len(state) <= longestState {
+			return state
+		}
+		return ""
+	}
+	return strings.Join(h[http.CanonicalHeaderKey(key)], ",")
+}
+
+func (h headers) Set(key, value string) { http.Header(h).Set(key, value) }
+
+func (h headers) Keys() []string { return nil } // no propagator asks
+
+var serverSpan = []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindServer)}
+
+// Begin implements [middleware.Observer]. Probes have no span.
+func (t *traces) Begin(ctx context.Context, r *http.Request) context.Context {
+	if health.IsProbe(r) {
+		return ctx
+	}
+	ctx, _ = t.tracer.Start(t.propagator.Extract(ctx, headers(r.Header)), spanMethod(r.Method), serverSpan...)
+	return ctx
+}
+
+// End implements [middleware.Observer].
+func (t *traces) End(r *http.Request, outcome middleware.Outcome) {
+	span := trace.SpanFromContext(r.Context())
+	if !span.IsRecording() {
+		return
+	}
+	if outcome.Route != "" {
+		span.SetName(spanMethod(r.Method) + " " + pathOf(outcome.Route))
+	}
+	span.SetAttributes(attributesOf(r, outcome)...)
+	if outcome.Panicked() {
+		span.RecordError(fmt.Errorf("panic: %s", shortened(fmt.Sprint(outcome.Panic))), trace.WithStackTrace(true))
+	}
+	if reason := failureOf(outcome); reason != "" {
+		span.SetAttributes(semconv.ErrorTypeKey.String(reason))
+		span.SetStatus(codes.Error, "")
+	}
+	span.End()
+}
+
+// failureOf returns the error.type of a request that failed, or "". A client that is refused is no failure of ours.
+func failureOf(outcome middleware.Outcome) string {
+	switch {
+	case outcome.Panicked():
+		return "panic"
+	case outcome.Panic != nil:
+		return "aborted"
+	case outcome.Status >= http.StatusInternalServerError:
+		return strconv.Itoa(outcome.Status)
+	}
+	return ""
+}
+
+// attributesOf describes a request. The query is left out: it may have secrets.
+// See https://opentelemetry.io/docs/specs/semconv/http/http-spans/.
+func attributesOf(r *http.Request, outcome middleware.Outcome) []attribute.KeyValue {
+	attributes := append(make([]attribute.KeyValue, 0, 12),
+		semconv.HTTPRequestMethodKey.String(methodOf(r.Method)),
+		semconv.HTTPResponseStatusCode(outcome.Status),
+		semconv.URLScheme("http"),
+		semconv.URLPath(shortened(r.URL.EscapedPath())),
+		semconv.ServerAddress(shortened(withoutPort(r.Host))),
+		semconv.ClientAddress(withoutPort(r.RemoteAddr)),
+		semconv.UserAgentOriginal(shortened(r.UserAgent())),
+		semconv.NetworkProtocolVersion(versionOf(r)),
+	)
+	if outcome.Route != "" {
+		attributes = append(attributes, semconv.HTTPRoute(pathOf(outcome.Route)))
+	}
+	if methodOf(r.Method) == otherMethod {
+		attributes = append(attributes, semconv.HTTPRequestMethodOriginal(shortened(r.Method)))
+	}
+	return attributes
+}
+
+func withoutPort(address string) string {
+	if host, _, err := net.SplitHostPort(address); err == nil {
+		return host
+	}
+	return address
+}
+
+// versionOf returns the version of HTTP as OpenTelemetry writes it: 1.0, 1.1 or 2.
+func versionOf(r *http.Request) string {
+	if r.ProtoMajor > 1 {
+		return strconv.Itoa(r.ProtoMajor)
+	}
+	return strings.TrimPrefix(r.Proto, "HTTP/")
+}
+
+func spanMethod(request string) string {
+	if method := methodOf(request); method != otherMethod {
+		return method
+	}
+	return "HTTP"
+}
+
+// shortened cuts what a client sent, and replaces what is not UTF-8: the collector would refuse the whole batch.
+func shortened(text string) string {
+	return strings.ToValidUTF8(text[:min(len(text), longestAttribute)], "\uFFFD")
+}
+
+// TraceID finds the id of a context's trace, for the log.
+func TraceID(ctx context.Context) (slog.Attr, bool) {
+	span := trace.SpanContextFromContext(ctx)
+	return slog.String("trace_id", span.TraceID().String()), span.IsValid()
+}
+
+// SpanID finds the id of a context's span, for the log.
+func SpanID(ctx context.Context) (slog.Attr, bool) {
+	span := trace.SpanContextFromContext(ctx)
+	return slog.String("span_id", span.SpanID().String()), span.IsValid()
+}
