@@ -58,9 +58,7 @@ def test_the_alerts_read_the_objectives_of_the_team(service: BakedService, tmp_p
     test["tests"] = [case for case in test["tests"] if not case["name"].endswith("is missing")]
     for case in test["tests"]:
         case["input_series"] = [
-            series
-            for series in case["input_series"]
-            if not re.match("service:(?!latency:exempt)", series["series"])
+            series for series in case["input_series"] if not re.match("service:(?!latency:exempt)", series["series"])
         ]
     for name in ("alerts.yml", "objectives.yml"):
         shutil.copy(service.path / FOLDER / name, tmp_path)
@@ -88,12 +86,15 @@ def test_each_alert_says_how_urgent_it_is_and_what_to_look_at_first(service: Bak
             assert re.fullmatch(r"[A-Z].*[.?]", alert["annotations"][annotation]), alert["alert"]
 
 
-def test_a_recorded_series_has_the_window_of_its_name(service: BakedService) -> None:
+def test_each_window_is_the_one_that_a_name_says(service: BakedService) -> None:
     windows = []
     for rule in rules(service, "alerts.yml"):
         if named := re.fullmatch(r"job:.*?(\d+[mhd])", rule.get("record", "")):
             assert set(re.findall(r"\[(\w+)\]|rate(\d+\w)\{", rule["expr"])) <= {(named[1], ""), ("", named[1])}
             windows.append(named[1])
+    for alert in alerts(service):
+        if ratios := re.findall(r":ratio(\w+)\{", alert["expr"]):
+            assert re.findall(r"\[(\w+)\]", alert["expr"]) == ratios[:1]
     assert windows == [window for window in ("5m", "30m", "1h", "6h", "3d") for _ in range(3)]
 
 

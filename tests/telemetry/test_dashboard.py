@@ -140,5 +140,7 @@ def test_objectives_yml_names_the_buckets_as_prometheus_does(watched: Watched) -
     watched.load()
     buckets = 'count by (le) (http_server_request_duration_seconds_bucket{le!="+Inf"})'
     wait_until(lambda: bool(watched.prometheus.query(buckets)), watched.prometheus.output)
-    comment = watched.baked.read(f"{FOLDER}/objectives.yml").partition("bucket of the histogram")[2].partition("- rec")[0]
+    comment = (
+        watched.baked.read(f"{FOLDER}/objectives.yml").partition("bucket of the histogram")[2].partition("- rec")[0]
+    )
     assert {labels["le"] for labels, _ in watched.prometheus.query(buckets)} == set(re.findall(r'"([\d.]+)"', comment))
