@@ -25,7 +25,8 @@ class RunningService:
     """
 
     def __init__(self, binary: Path, **variables: str) -> None:
-        environment = {"PATH": os.defpath, "PORT": "0", "ADMIN_ADDR": "127.0.0.1:0", **variables}
+        free = {"PORT": "0", "ADMIN_ADDR": "127.0.0.1:0", "METRICS_ADDR": "127.0.0.1:0"}
+        environment = {"PATH": os.defpath, **free, **variables}
         self.started = time.perf_counter()
         self.process = subprocess.Popen(
             [binary], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

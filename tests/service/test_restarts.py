@@ -7,27 +7,24 @@ import random
 import shutil
 import signal
 import socket
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from http.client import HTTPException
 from itertools import cycle, islice
 from pathlib import Path
 
 import pytest
 
 from tests.support import raw_http
+from tests.support.clients import GREETING, Client
 from tests.support.haproxy import HAProxy
 from tests.support.machine import is_port_free, skip
 from tools.running_service import RunningService
 
 # HAProxy asks /readyz every 50 ms, and one 503 is enough for it. The delay is ten times that, for a busy machine.
 DELAY = 0.5
-
-GREETING = raw_http.request("POST", "/v1/greetings", '{"name":"Ada"}')
 
 
 @pytest.fixture
@@ -41,53 +38,6 @@ def free_ports(number: int) -> list[int]:
     """Return ports that stay free while no service has them: systems give connections ports from 32768 up."""
     drawn = random.sample(range(15000, 32000), 100)
     return [port for port in drawn if is_port_free(port)][:number]
-
-
-class Client(threading.Thread):
-    """A client that asks without a pause on a connection that it keeps, and notes what goes wrong."""
-
-    requests: tuple[bytes, ...] = (raw_http.request("GET", "/version"), GREETING)
-
-    def __init__(self, address: raw_http.Address) -> None:
-        super().__init__()
-        self.answers = 0
-        self.failures: Counter[str] = Counter()
-        self._address = address
-        self._next = cycle(self.requests)
-        self._stopped = threading.Event()
-
-    def run(self) -> None:
-        while not self._stopped.is_set():
-            try:
-                self.ask_on_one_connection()
-            except (OSError, HTTPException) as error:
-                self._note(repr(error))
-
-    def ask_on_one_connection(self) -> None:
-        """Ask until told to stop, or until an answer says that the connection will be closed."""
-        with raw_http.connect(self._address) as connection:
-            while not self._stopped.is_set():
-                self.send(connection, next(self._next))
-                answer = raw_http.read_answer(connection)
-                self.answers += 1
-                if answer.status != 200:
-                    self._note(f"status {answer.status}")
-                if answer.headers["Connection"] == "close":
-                    return
-
-    def send(self, connection: socket.socket, request: bytes) -> None:
-        connection.sendall(request)
-
-    def _note(self, failure: str) -> None:
-        self.failures[f"{type(self).__name__}: {failure}"] += 1
-
-    def leave(self) -> None:
-        """Let it end after the answer that it waits for."""
-        self._stopped.set()
-
-    def stop(self) -> None:
-        self.leave()
-        self.join()
 
 
 class SlowClient(Client):

@@ -6,9 +6,11 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
@@ -96,8 +98,10 @@ func (h headers) Get(key string) string {
 			return state
 		}
 		return ""
+	case "baggage":
+		return strings.Join(h["Baggage"], ",")
 	}
-	return strings.Join(h[http.CanonicalHeaderKey(key)], ",")
+	return strings.Join(http.Header(h).Values(key), ",")
 }
 
 func (h headers) Set(key, value string) { http.Header(h).Set(key, value) }
@@ -124,7 +128,9 @@ func (t *traces) End(r *http.Request, outcome middleware.Outcome) {
 	if outcome.Route != "" {
 		span.SetName(spanMethod(r.Method) + " " + pathOf(outcome.Route))
 	}
-	span.SetAttributes(attributesOf(r, outcome)...)
+	attributes := buffers.Get().(*[12]attribute.KeyValue)
+	span.SetAttributes(describe(attributes[:0], r, outcome)...)
+	buffers.Put(attributes)
 	if outcome.Panicked() {
 		span.RecordError(fmt.Errorf("panic: %s", shortened(fmt.Sprint(outcome.Panic))), trace.WithStackTrace(true))
 	}
@@ -148,16 +154,23 @@ func failureOf(outcome middleware.Outcome) string {
 	return ""
 }
 
-// attributesOf describes a request. The query is left out: it may have secrets.
+// buffers are for the attributes of a span, which the span copies.
+var buffers = sync.Pool{New: func() any { return new([12]attribute.KeyValue) }}
+
+// describe adds what is known about a request. The query is left out: it may have secrets.
 // See https://opentelemetry.io/docs/specs/semconv/http/http-spans/.
-func attributesOf(r *http.Request, outcome middleware.Outcome) []attribute.KeyValue {
-	attributes := append(make([]attribute.KeyValue, 0, 12),
+func describe(attributes []attribute.KeyValue, r *http.Request, outcome middleware.Outcome) []attribute.KeyValue {
+	client, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		client = r.RemoteAddr // what a proxy tells has no port
+	}
+	attributes = append(attributes,
 		semconv.HTTPRequestMethodKey.String(methodOf(r.Method)),
 		semconv.HTTPResponseStatusCode(outcome.Status),
 		semconv.URLScheme("http"),
 		semconv.URLPath(shortened(r.URL.EscapedPath())),
-		semconv.ServerAddress(shortened(withoutPort(r.Host))),
-		semconv.ClientAddress(withoutPort(r.RemoteAddr)),
+		semconv.ServerAddress(shortened((&url.URL{Host: r.Host}).Hostname())),
+		semconv.ClientAddress(client),
 		semconv.UserAgentOriginal(shortened(r.UserAgent())),
 		semconv.NetworkProtocolVersion(versionOf(r)),
 	)
@@ -168,13 +181,6 @@ func attributesOf(r *http.Request, outcome middleware.Outcome) []attribute.KeyVa
 		attributes = append(attributes, semconv.HTTPRequestMethodOriginal(shortened(r.Method)))
 	}
 	return attributes
-}
-
-func withoutPort(address string) string {
-	if host, _, err := net.SplitHostPort(address); err == nil {
-		return host
-	}
-	return address
 }
 
 // versionOf returns the version of HTTP as OpenTelemetry writes it: 1.0, 1.1 or 2.
@@ -200,11 +206,17 @@ func shortened(text string) string {
 // TraceID finds the id of a context's trace, for the log.
 func TraceID(ctx context.Context) (slog.Attr, bool) {
 	span := trace.SpanContextFromContext(ctx)
-	return slog.String("trace_id", span.TraceID().String()), span.IsValid()
+	if !span.IsValid() {
+		return slog.Attr{}, false
+	}
+	return slog.String("trace_id", span.TraceID().String()), true
 }
 
 // SpanID finds the id of a context's span, for the log.
 func SpanID(ctx context.Context) (slog.Attr, bool) {
 	span := trace.SpanContextFromContext(ctx)
-	return slog.String("span_id", span.SpanID().String()), span.IsValid()
+	if !span.IsValid() {
+		return slog.Attr{}, false
+	}
+	return slog.String("span_id", span.SpanID().String()), true
 }
