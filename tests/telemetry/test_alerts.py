@@ -11,21 +11,26 @@ from typing import Any
 import pytest
 import yaml
 
-from go_service_answers import template
 from tests.support.baking import BakedService
 from tests.support.fixtures import Bake
 from tests.support.prometheus import command
 
-WATCHED = template.choices()["telemetry"][1:]
 FOLDER = "observability"
 
 
-@pytest.fixture(scope="module", params=[*WATCHED, "of another name"])
+@pytest.fixture(
+    scope="module",
+    params=[
+        {"telemetry": "both"},
+        pytest.param({"telemetry": "prometheus"}, marks=pytest.mark.long),
+        pytest.param({"telemetry": "opentelemetry"}, marks=pytest.mark.long),
+        pytest.param({"telemetry": "both", "service_name": "order-api-2"}, marks=pytest.mark.long),
+    ],
+    ids=lambda answers: "-".join(answers.values()),
+)
 def service(bake: Bake, request: pytest.FixtureRequest) -> BakedService:
     """A service with each choice of telemetry."""
-    if request.param in WATCHED:
-        return bake(telemetry=request.param)
-    return bake(telemetry="both", service_name="order-api-2")
+    return bake(**request.param)
 
 
 def rules(service: BakedService, name: str) -> list[dict[str, Any]]:
