@@ -6,19 +6,24 @@ import json
 import math
 import re
 import shutil
+import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.support import raw_http
 from tests.support.baking import BakedService
 from tests.support.fixtures import Once
+from tests.support.machine import is_port_free
+from tests.support.otlp import Receiver
 from tests.support.prometheus import Prometheus, command, wait_until
-from tests.support.watched import CHOICES, SCRAPED, build_watched, metrics_port
-from tools.running_service import RunningService
+from tests.support.watched import CHOICES, build_watched
+from tools.running_service import RunningService, free_port
 
 FOLDER = "observability"
 
@@ -30,6 +35,7 @@ class Observed:
     baked: BakedService
     service: RunningService
     prometheus: Prometheus
+    jaeger: Receiver  # what the collector hands on
 
     def load(self) -> None:
         """Be greeted, be refused, and make a handler panic."""
@@ -49,27 +55,49 @@ def observed(
     baked = BakedService(once(f"watched-{choice}", lambda folder: build_watched(folder, choice)) / "my-service")
     folder = tmp_path_factory.mktemp("prometheus") / "folder"
     shutil.copytree(baked.path / FOLDER, folder)
-    binary, configuration = baked.path / "bin/service", folder / "prometheus.yml"
-    if choice in SCRAPED:
-        with RunningService(binary, MAX_BODY_BYTES="64") as service:
-            write_configuration(configuration, f"127.0.0.1:{metrics_port(service)}")
-            with Prometheus(configuration) as prometheus:
-                prometheus.wait_until_ready()
-                yield Observed(baked, service, prometheus)
-        return
-    write_configuration(configuration)
-    with Prometheus(configuration, "--web.enable-otlp-receiver") as prometheus:
+    metrics = f"127.0.0.1:{free_port()}"
+    change(folder / "prometheus.yml", {"service:9464": metrics, "_interval: 5s": "_interval: 300ms"})
+    variables = {"METRICS_ADDR": metrics, "OTEL_METRIC_EXPORT_INTERVAL": "300", "MAX_BODY_BYTES": "64"}
+    flags = compose(baked)["prometheus"]["command"][2:]
+    with (
+        Prometheus(folder / "prometheus.yml", *flags) as prometheus,
+        Receiver() as jaeger,
+        collector(folder / "collector.yml", prometheus.url, jaeger.url) as endpoint,
+        RunningService(baked.path / "bin/service", OTEL_EXPORTER_OTLP_ENDPOINT=endpoint, **variables) as service,
+    ):
         prometheus.wait_until_ready()
-        endpoint = f"{prometheus.url}/api/v1/otlp/v1/metrics"
-        variables = {"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": endpoint, "OTEL_METRIC_EXPORT_INTERVAL": "300"}
-        with RunningService(binary, MAX_BODY_BYTES="64", **variables) as service:
-            yield Observed(baked, service, prometheus)
+        yield Observed(baked, service, prometheus, jaeger)
 
 
-def write_configuration(file: Path, target: str = "") -> None:
+@contextmanager
+def collector(file: Path, prometheus: str, jaeger: str) -> Iterator[str]:
+    """Run the collector, if there is one, with its own configuration but other addresses. Yield where it listens."""
+    if not file.exists():
+        yield ""
+        return
+    port = free_port()
+    hosts = {"0.0.0.0:4318": f"127.0.0.1:{port}", "http://prometheus:9090": prometheus, "http://jaeger:4318": jaeger}
+    change(file, hosts)
+    words = [command("otelcol"), "--config", str(file), "--set", "service.telemetry.metrics.level=none"]
+    process = subprocess.Popen(words, stderr=subprocess.DEVNULL)
+    try:
+        wait_until(lambda: not is_port_free(port), lambda: "the collector does not listen")
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.kill()
+        process.wait()
+
+
+def change(file: Path, replacements: dict[str, str]) -> None:
     text = file.read_text()
-    assert ("service:9464" in text) == bool(target)
-    file.write_text(text.replace("service:9464", target).replace("_interval: 5s", "_interval: 300ms"))
+    for old, new in replacements.items():
+        text = text.replace(old, new)
+    file.write_text(text)
+
+
+def compose(baked: BakedService) -> dict[str, Any]:
+    services: dict[str, Any] = yaml.safe_load(baked.read(f"{FOLDER}/compose.yaml"))["services"]
+    return services
 
 
 def dashboard(baked: BakedService) -> dict[str, Any]:
@@ -105,6 +133,14 @@ def test_the_dashboard_finds_the_jobs_of_the_service(observed: Observed) -> None
     assert found
     wait_until(lambda: bool(observed.prometheus.query(found[1])), lambda: found[1])
     assert {labels[found[2]] for labels, _ in observed.prometheus.query(found[1])} == {"my-service"}
+
+
+def test_spans_reach_jaeger_through_the_collector(observed: Observed) -> None:
+    observed.load()
+    if "collector" in compose(observed.baked):
+        wait_until(lambda: bool(observed.jaeger.spans), lambda: observed.service.lines)
+    else:
+        assert observed.jaeger.spans == []
 
 
 def test_a_legend_names_only_labels_that_its_query_keeps(observed: Observed) -> None:
