@@ -2,7 +2,7 @@
 PYTHON ?= python3
 PYTEST ?= -n 2 --dist worksteal
 
-.PHONY: help demo test test-long docs bench release tag clean
+.PHONY: help demo test test-long docs modules bench release tag clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,6 +19,9 @@ test-long: .venv/ready ## run the tests that take longer: images, load, every up
 docs: .venv/ready ## write docs/gallery.md and docs/prompt.svg again
 	@.venv/bin/python -m tools.gallery
 	@.venv/bin/python -m tools.picture
+
+modules: .venv/ready ## write templates/modules again, after a change of a version there
+	@.venv/bin/python -m tools.modules
 
 bench: .venv/ready ## measure the figures of docs/benchmarks.md and write them there
 	@.venv/bin/python -m benchmarks

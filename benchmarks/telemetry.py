@@ -15,7 +15,7 @@ from typing import NamedTuple
 from benchmarks import figures
 from tools.running_service import free_port
 
-RIVALS = figures.HERE / "rivals"
+RIVALS = figures.HERE / "_rivals"  # go ignores a folder with this name: they are built in a service
 MODULES = (
     "github.com/prometheus/client_golang@v1.25.0",
     "go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp@v0.72.0",

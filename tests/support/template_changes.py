@@ -72,7 +72,7 @@ def files_of_the_template(template: Path) -> list[str]:
     """Return the files that are not the team's and can have comments. .gitattributes is one line that teams replace."""
     service = template / SERVICE_FOLDER
     names = {str(file.relative_to(service)) for file in service.rglob("*") if file.is_file()}
-    return sorted(names - {*files_of_the_team(template), ".gitattributes", ".template", "LICENSE", "go.mod"})
+    return sorted(names - {*files_of_the_team(template), ".gitattributes", ".template", "LICENSE", "go.mod", "go.sum"})
 
 
 def files_of_the_team(template: Path) -> list[str]:

@@ -47,6 +47,7 @@ def promtool(folder: Path, *words: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.contract("alerts")
 def test_promtool_accepts_the_rules(service: BakedService) -> None:
     for name in ("objectives.yml", "alerts.yml"):
         promtool(service.path / FOLDER, "check", "rules", "--lint=all", "--lint-fatal", name)

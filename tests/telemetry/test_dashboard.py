@@ -111,6 +111,7 @@ def queries(baked: BakedService) -> list[str]:
     return [expression.replace("$job", "(my-service)") for expression in expressions]
 
 
+@pytest.mark.contract("the dashboard")
 def test_each_query_of_the_dashboard_returns_data(observed: Observed) -> None:
     empty: list[str] = []
 
