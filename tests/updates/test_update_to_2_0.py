@@ -46,7 +46,7 @@ KEPT = {  # what a team has in files of the template, and keeps there
     "own image": {"Dockerfile"},
 }
 KEPT["all edits"] = set().union(*KEPT.values())
-IF_CONFLICTS, IF_REJECTS = blocks(read("UPGRADING.md").partition("## [Unreleased]")[2].partition("\n## [")[0], "sh")
+IF_CONFLICTS, IF_REJECTS, _ = blocks(read("UPGRADING.md").partition("## [Unreleased]")[2].partition("\n## [")[0], "sh")
 
 pytestmark = [pytest.mark.long, pytest.mark.skipif(not RELEASE, reason="this clone lacks the history of the template")]
 
