@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import socket
 import subprocess
 import time
@@ -14,8 +15,10 @@ from pathlib import Path
 import pytest
 
 from tests.support import raw_http
+from tests.support.baking import BakedService
 from tests.support.otlp import Receiver
 from tests.support.prometheus import Prometheus, command, wait_until
+from tests.support.team_edits import write
 from tests.support.watched import (
     CHOICES,
     SCRAPED,
@@ -357,3 +360,58 @@ def test_lines_of_the_log_that_are_lost_are_counted(watched: Path) -> None:
             assert series_of(scrape(metrics))["log_lines_lost_total"] == lost
         finally:
             process.kill()
+
+
+TEAM_TESTS = {
+    "scraped": """package api
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+)
+
+func TestGreetingsAreCounted(t *testing.T) {
+	testHandler(t).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/v1/counted", nil))
+	if got := testutil.ToFloat64(greetings); got != 1 {
+		t.Errorf("greetings_total = %v, want 1", got)
+	}
+}
+""",
+    "pushed": """package api
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"go.opentelemetry.io/otel"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+)
+
+func TestGreetingsAreCounted(t *testing.T) {
+	reader := sdkmetric.NewManualReader()
+	otel.SetMeterProvider(sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)))
+	testHandler(t).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/v1/counted", nil))
+	var collected metricdata.ResourceMetrics
+	if err := reader.Collect(t.Context(), &collected); err != nil {
+		t.Fatal(err)
+	}
+	sum := collected.ScopeMetrics[0].Metrics[0].Data.(metricdata.Sum[int64])
+	if got := sum.DataPoints[0].Value; got != 1 {
+		t.Errorf("greetings = %v, want 1", got)
+	}
+}
+""",
+}
+
+
+@each_choice
+def test_a_team_sees_its_metric_in_a_test_without_another_module(watched: Path, choice: str, tmp_path: Path) -> None:
+    service = BakedService(Path(shutil.copytree(watched.parents[1], tmp_path / "service")))
+    write(service.path / "internal/api/counted_test.go", TEAM_TESTS["scraped" if choice in SCRAPED else "pushed"])
+    service.run("go", "test", "-run", "TestGreetingsAreCounted", "./internal/api")
+    assert service.run("go", "mod", "tidy", "-diff") == ""
