@@ -52,6 +52,7 @@ WAYS = [
     (b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n", ("GET", "/livez", 200)),
     (b"GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n", ("GET", "/readyz", 200)),
     (b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", ("GET", "/{$}", 200)),
+    (b"GET //version HTTP/1.1\r\nHost: a\r\n\r\n", ("GET", "/version", 307)),
     (b"GET /nothing HTTP/1.1\r\nHost: a\r\n\r\n", ("GET", "", 404)),
     (b"DELETE /version HTTP/1.1\r\nHost: a\r\n\r\n", ("DELETE", "", 405)),
     (b"BREW /version HTTP/1.1\r\nHost: a\r\n\r\n", ("_OTHER", "", 405)),
