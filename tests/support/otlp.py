@@ -39,7 +39,7 @@ class Span(NamedTuple):
 
 class Metric(NamedTuple):
     name: str
-    kind: str  # histogram, counter, sum or gauge
+    kind: str  # histogram, exponential_histogram, counter, sum or gauge
     unit: str
     value: float  # of a histogram, its count
     bounds: list[float]  # of a histogram
@@ -78,14 +78,12 @@ def metrics_of(body: bytes) -> list[Metric]:
         for metric in (metric for scope in sender.scope_metrics for metric in scope.metrics):
             kind = str(metric.WhichOneof("data"))
             for point in getattr(metric, kind).data_points:
-                is_histogram = kind == "histogram"
-                value = point.count if is_histogram else getattr(point, str(point.WhichOneof("value")))
-                bounds = list(point.explicit_bounds) if is_histogram else []
+                counts = kind in ("histogram", "exponential_histogram")
+                value = point.count if counts else getattr(point, str(point.WhichOneof("value")))
+                shown = "counter" if kind == "sum" and metric.sum.is_monotonic else kind
+                bounds = list(point.explicit_bounds) if kind == "histogram" else []
                 labels, resource = attributes_of(point.attributes), attributes_of(sender.resource.attributes)
-                is_counter = kind == "sum" and metric.sum.is_monotonic
-                found.append(
-                    Metric(metric.name, "counter" if is_counter else kind, metric.unit, value, bounds, labels, resource)
-                )
+                found.append(Metric(metric.name, shown, metric.unit, value, bounds, labels, resource))
     return found
 
 
@@ -128,6 +126,7 @@ class Receiver:
         self.metrics: list[Metric] = []
         self.headers: list[dict[str, str]] = []
         self.paths: list[str] = []
+        self.attempts = 0
         self.status, self.delay = status, delay
         receiver = self
 
@@ -156,6 +155,7 @@ class Receiver:
         threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
 
     def receive(self, path: str, headers: dict[str, str], body: bytes) -> None:
+        self.attempts += 1
         time.sleep(self.delay)
         if headers.get("content-encoding") == "gzip":
             body = gzip.decompress(body)
