@@ -168,7 +168,7 @@ def test_spans_that_were_lost_are_pushed_as_a_metric_later(watched: Path) -> Non
             for _ in range(50):
                 raw_http.ask(service.address(), "GET", "/version")
             wait_until(
-                lambda: [lost.value for lost in receiver.values("trace.spans.lost")] == [49], lambda: receiver.paths
+                lambda: [lost.value for lost in receiver.values("trace.spans.lost")] == [50], lambda: receiver.metrics[-1]
             )
 
 
