@@ -88,6 +88,7 @@ def counted_ways() -> Requests:
     return {way: ways.count(way) for way in ways}
 
 
+@pytest.mark.contract("every request")
 @each_choice
 def test_every_request_is_counted_once_however_it_ends(watched: Path, choice: str) -> None:
     with observed(watched, choice, LOG_LEVEL="debug") as seen:
@@ -125,6 +126,7 @@ def test_a_client_that_goes_away_is_counted_once(watched: Path, choice: str) -> 
         assert seen.requests() == {("GET", "/v1/waits", 499): 1, ("POST", "/v1/greetings", 400): 1}
 
 
+@pytest.mark.contract("every request")
 @each_choice
 def test_each_refusal_has_the_limit_that_the_log_line_has(watched: Path, choice: str) -> None:
     limits = {"MAX_IN_FLIGHT": "1", "MAX_STREAMS": "1", "REQUEST_TIMEOUT": "500ms"}
@@ -173,6 +175,7 @@ def write_configuration(folder: Path, port: int) -> Path:
     return file
 
 
+@pytest.mark.contract("pushed metrics")
 @each_choice
 def test_prometheus_has_the_same_series_whether_they_are_scraped_or_pushed(
     watched: Path, choice: str, tmp_path: Path
@@ -232,6 +235,7 @@ def test_promtool_has_nothing_to_say_about_the_metrics(watched: Path) -> None:
 REQUESTS = 100_000
 
 
+@pytest.mark.contract("labels")
 @each_choice
 def test_no_client_can_make_series(watched: Path, choice: str) -> None:
     """Methods, paths and hosts that are made up, on a connection that stays open, twenty at a time."""
@@ -316,6 +320,7 @@ def test_metrics_can_be_scraped_until_the_last_request_is_done(watched: Path) ->
         assert service.wait() == 0
 
 
+@pytest.mark.contract("pushed metrics")
 @pushed
 def test_the_last_request_before_the_stop_is_pushed(watched: Path) -> None:
     with Receiver() as receiver, ThreadPoolExecutor(1) as pool:
@@ -329,6 +334,7 @@ def test_the_last_request_before_the_stop_is_pushed(watched: Path) -> None:
         assert (last.unit, last.bounds) == ("s", BOUNDS)
 
 
+@pytest.mark.contract("a metric of the team's own")
 @each_choice
 def test_a_metric_of_the_teams_own_is_there(watched: Path, choice: str) -> None:
     with observed(watched, choice) as seen:

@@ -87,6 +87,7 @@ def test_a_collector_that_does_not_work_delays_no_start(watched: Path, collector
 REQUESTS = 200
 
 
+@pytest.mark.contract("a collector that is down, slow or gone")
 @traced
 @pytest.mark.parametrize("collector", BROKEN)
 def test_a_collector_that_does_not_work_delays_nothing(watched: Path, collector: Broken) -> None:
@@ -168,7 +169,8 @@ def test_spans_that_were_lost_are_pushed_as_a_metric_later(watched: Path) -> Non
             for _ in range(50):
                 raw_http.ask(service.address(), "GET", "/version")
             wait_until(
-                lambda: [lost.value for lost in receiver.values("trace.spans.lost")] == [50], lambda: receiver.metrics[-1]
+                lambda: [lost.value for lost in receiver.values("trace.spans.lost")] == [50],
+                lambda: receiver.metrics[-1],
             )
 
 
@@ -183,6 +185,7 @@ def test_a_collector_that_comes_back_gets_spans_again_without_a_restart(watched:
                 receiver.span(lambda span, path=path: span.attributes["url.path"] == path, seconds=30)  # type: ignore[misc]
 
 
+@pytest.mark.contract("a collector that is down, slow or gone")
 @pytest.mark.parametrize("choice", ["both"])
 def test_one_warning_a_minute_says_what_was_lost(watched: Path) -> None:
     variables = EAGER | {"OTEL_BSP_MAX_QUEUE_SIZE": "1"}
@@ -215,6 +218,7 @@ SECONDS = 60
 TOTAL = 'sum(http_server_request_duration_seconds_count{http_route!="/livez"})'
 
 
+@pytest.mark.contract("a collector that is down, slow or gone")
 @traced
 def test_a_collector_that_dies_and_comes_back_costs_no_request(watched: Path, choice: str, tmp_path: Path) -> None:
     """Under load, scraped every second or pushing: no request fails, and all who count agree."""

@@ -136,6 +136,7 @@ def test_probes_are_not_traced_and_the_last_request_is(watched: Path) -> None:
         assert [span.name for span in receiver.spans] == ["GET /version"]
 
 
+@pytest.mark.contract("a trace")
 @traced
 def test_an_outgoing_request_is_a_span_and_hands_the_trace_on(watched: Path) -> None:
     with Receiver() as receiver, running(watched, receiver) as service:
@@ -313,6 +314,7 @@ def test_hostile_headers_harm_neither_their_request_nor_another_span(watched: Pa
         assert not [line for line in service.lines if line["level"] in ("WARN", "ERROR")]
 
 
+@pytest.mark.contract("hostile trace headers")
 @traced
 def test_random_bytes_from_clients_cost_no_span(watched: Path) -> None:
     """Every request that reached a handler has a span that the receiver could read."""

@@ -208,6 +208,7 @@ def test_metrics_are_sent_at_their_interval(watched: Path) -> None:
                 time.sleep(0.02)
 
 
+@pytest.mark.contract("`OTEL_` variables")
 @traced
 def test_without_an_endpoint_nothing_is_sent_and_the_callers_trace_is_handed_on(
     watched: Path, default_collector: socket.socket
@@ -256,6 +257,7 @@ BAD = [
 ]
 
 
+@pytest.mark.contract("`OTEL_` variables")
 @traced
 @pytest.mark.parametrize(("variable", "value"), BAD)
 def test_a_bad_value_is_in_the_log_and_stops_nothing(watched: Path, variable: str, value: str) -> None:
