@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, NamedTuple
@@ -16,6 +18,11 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 Attributes = dict[str, Any]
 
 
+class Event(NamedTuple):
+    name: str
+    attributes: Attributes
+
+
 class Span(NamedTuple):
     name: str
     kind: int  # 2 is a server's, 3 a client's
@@ -24,14 +31,18 @@ class Span(NamedTuple):
     parent: str
     state: str  # the tracestate
     failed: bool
+    message: str  # of the status
     attributes: Attributes
-    events: list[str]
+    events: list[Event]
     resource: Attributes
 
 
 class Metric(NamedTuple):
     name: str
+    kind: str  # histogram, exponential_histogram, counter, sum or gauge
+    unit: str
     value: float  # of a histogram, its count
+    bounds: list[float]  # of a histogram
     attributes: Attributes
     resource: Attributes
 
@@ -50,8 +61,9 @@ def spans_of(body: bytes) -> list[Span]:
             span.parent_span_id.hex(),
             span.trace_state,
             span.status.code == 2,
+            span.status.message,
             attributes_of(span.attributes),
-            [event.name for event in span.events],
+            [Event(event.name, attributes_of(event.attributes)) for event in span.events],
             attributes_of(sender.resource.attributes),
         )
         for sender in ExportTraceServiceRequest.FromString(body).resource_spans
@@ -66,20 +78,55 @@ def metrics_of(body: bytes) -> list[Metric]:
         for metric in (metric for scope in sender.scope_metrics for metric in scope.metrics):
             kind = str(metric.WhichOneof("data"))
             for point in getattr(metric, kind).data_points:
-                value = point.count if kind == "histogram" else getattr(point, str(point.WhichOneof("value")))
-                labels = attributes_of(point.attributes)
-                found.append(Metric(metric.name, value, labels, attributes_of(sender.resource.attributes)))
+                counts = kind in ("histogram", "exponential_histogram")
+                value = point.count if counts else getattr(point, str(point.WhichOneof("value")))
+                shown = "counter" if kind == "sum" and metric.sum.is_monotonic else kind
+                bounds = list(point.explicit_bounds) if kind == "histogram" else []
+                labels, resource = attributes_of(point.attributes), attributes_of(sender.resource.attributes)
+                found.append(Metric(metric.name, shown, metric.unit, value, bounds, labels, resource))
     return found
 
 
+class Server(ThreadingHTTPServer):
+    """A server that ends its connections when it is closed, as the end of its process would."""
+
+    daemon_threads = True
+
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        super().__init__(address, handler)
+        self._open: set[socket.socket] = set()
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        connection, client = super().get_request()
+        self._open.add(connection)
+        return connection, client
+
+    def shutdown_request(self, request: Any) -> None:
+        self._open.discard(request)
+        super().shutdown_request(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing: clients may go away."""
+
+    def server_close(self) -> None:
+        super().server_close()
+        for connection in list(self._open):
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+
 class Receiver:
-    """Listens on a port of 127.0.0.1, a free one by default. Each request waits for `delay` and gets `status`."""
+    """Listens on a port of 127.0.0.1, a free one by default. Each request waits for `delay` and gets `status`.
+
+    After the end of the `with` another one can listen on the same port.
+    """
 
     def __init__(self, port: int = 0, status: int = 200, delay: float = 0) -> None:
         self.spans: list[Span] = []
         self.metrics: list[Metric] = []
         self.headers: list[dict[str, str]] = []
         self.paths: list[str] = []
+        self.attempts = 0
         self.status, self.delay = status, delay
         receiver = self
 
@@ -103,21 +150,21 @@ class Receiver:
             def log_message(self, *_: object) -> None:
                 pass
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-        self.server.daemon_threads = True
+        self.server = Server(("127.0.0.1", port), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
         threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
 
     def receive(self, path: str, headers: dict[str, str], body: bytes) -> None:
+        self.attempts += 1
         time.sleep(self.delay)
-        self.paths.append(path)
-        self.headers.append(headers)
         if headers.get("content-encoding") == "gzip":
             body = gzip.decompress(body)
         if self.status == 200 and "traces" in path:
             self.spans += spans_of(body)
         elif self.status == 200:
             self.metrics += metrics_of(body)
+        self.headers.append(headers)
+        self.paths.append(path)  # the last, so that what came is there when it is counted
 
     def span(self, wanted: Callable[[Span], bool], seconds: float = 10) -> Span:
         """Wait for a span and return it."""
@@ -128,6 +175,10 @@ class Receiver:
                     return span
             time.sleep(0.02)
         raise AssertionError(f"the span did not come within {seconds} s: {self.spans}")
+
+    def pushes(self) -> int:
+        """Return how often metrics came."""
+        return sum("metrics" in path for path in self.paths)
 
     def values(self, name: str) -> list[Metric]:
         """Return the last value of a metric for each of its attributes."""
