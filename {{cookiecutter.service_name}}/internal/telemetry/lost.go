@@ -24,6 +24,7 @@ type losses struct {
 	mu       sync.Mutex
 	warned   time.Time
 	reported int64 // spans in the warnings so far
+	last     error
 }
 
 // add counts spans as lost. err says why.
@@ -31,32 +32,37 @@ func (l *losses) add(spans int, err error) {
 	l.spans.Add(int64(spans))
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.last = err
 	if time.Since(l.warned) >= warningPause {
-		l.warn(err)
+		l.warn()
 	}
 }
 
-// atTheEnd reports what no warning has reported. err is the last attempt's to send.
+// atTheEnd reports what no warning has reported. err is that of the last attempt to send.
 func (l *losses) atTheEnd(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if err != nil {
+		l.last = err
+	}
 	if err != nil || l.spans.Load() > l.reported {
-		l.warn(err)
+		l.warn()
 	}
 }
 
-func (l *losses) warn(err error) {
+func (l *losses) warn() {
 	lost := l.spans.Load()
-	l.logger.Warn("telemetry lost", "spans", lost-l.reported, "error", err)
+	l.logger.Warn("telemetry lost", "spans", lost-l.reported, "error", l.last)
 	l.warned, l.reported = time.Now(), lost
 }
 
 // queue is a batch processor with a limit of its own, because the processor does not tell how many spans it drops.
 type queue struct {
 	sdktrace.SpanProcessor
-	lost  *losses
-	size  int64
-	spans atomic.Int64
+	lost    *losses
+	size    int64
+	spans   atomic.Int64 // that wait
+	sending atomic.Int64
 }
 
 // newQueue returns a queue of the size that OTEL_BSP_MAX_QUEUE_SIZE says.
@@ -84,7 +90,7 @@ func (q *queue) OnEnd(span sdktrace.ReadOnlySpan) {
 // Shutdown implements [sdktrace.SpanProcessor]. The spans that are left when ctx is done are lost.
 func (q *queue) Shutdown(ctx context.Context) error {
 	err := q.SpanProcessor.Shutdown(ctx)
-	q.lost.spans.Add(q.spans.Swap(0))
+	q.lost.spans.Add(q.spans.Swap(0) + q.sending.Swap(0))
 	return err
 }
 
@@ -97,7 +103,10 @@ type countingExporter struct {
 // ExportSpans implements [sdktrace.SpanExporter]. Its error would be counted twice if it returned it.
 func (e *countingExporter) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan) error {
 	e.queue.spans.Add(-int64(len(spans)))
-	if err := e.SpanExporter.ExportSpans(ctx, spans); err != nil {
+	e.queue.sending.Store(int64(len(spans)))
+	err := e.SpanExporter.ExportSpans(ctx, spans)
+	e.queue.sending.Store(0)
+	if err != nil {
 		e.queue.lost.add(len(spans), err)
 	}
 	return nil

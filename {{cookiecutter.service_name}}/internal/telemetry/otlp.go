@@ -3,7 +3,9 @@ package telemetry
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -17,19 +19,32 @@ import (
 // sends reports whether a signal, TRACES or METRICS, is sent. Without an endpoint the exporters would send to localhost.
 // See https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/.
 func sends(signal string) bool {
-	endpoint := os.Getenv("OTEL_EXPORTER_OTLP_" + signal + "_ENDPOINT")
-	if endpoint == "" {
-		endpoint = os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT")
+	variable := "OTEL_EXPORTER_OTLP_" + signal + "_ENDPOINT"
+	if os.Getenv(variable) == "" {
+		variable = "OTEL_EXPORTER_OTLP_ENDPOINT"
 	}
-	isOff := strings.EqualFold(os.Getenv("OTEL_SDK_DISABLED"), "true") || os.Getenv("OTEL_"+signal+"_EXPORTER") == "none"
+	isOff := oneOf("OTEL_SDK_DISABLED", "false", "true") == "true" || oneOf("OTEL_"+signal+"_EXPORTER", "otlp", "none") == "none"
+	endpoint := os.Getenv(variable)
 	if endpoint == "" || isOff {
 		return false
 	}
-	if !strings.HasPrefix(endpoint, "http://") && !strings.HasPrefix(endpoint, "https://") {
-		otel.Handle(fmt.Errorf("OTEL_EXPORTER_OTLP_ENDPOINT=%q: must be a URL like http://collector:4318; nothing is sent", endpoint))
+	if u, err := url.Parse(endpoint); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		otel.Handle(fmt.Errorf("%s: must be a URL like http://collector:4318; nothing is sent", variable)) // it may have a password
 		return false
 	}
 	return true
+}
+
+// oneOf returns the value of a variable in lower case. If it is not accepted, it is the first one.
+func oneOf(variable string, accepted ...string) string {
+	value := strings.ToLower(os.Getenv(variable))
+	switch {
+	case slices.Contains(accepted, value):
+		return value
+	case value != "":
+		otel.Handle(fmt.Errorf("%s=%q: must be %s", variable, value, strings.Join(accepted, " or ")))
+	}
+	return accepted[0]
 }
 
 // resourceOf describes who sends. OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES have the last word.

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
 	"{{ cookiecutter.module_path }}/internal/build"
 	"{{ cookiecutter.module_path }}/internal/middleware"
 )
@@ -41,12 +43,14 @@ func TestEveryRequestIsCountedOnce(t *testing.T) {
 	for _, path := range []string{"/", "/panic", "/refused"} {
 		handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", path, nil))
 	}
+	if got := testutil.ToFloat64(watched.Observers[len(watched.Observers)-1].(*metrics).panics); got != 1 {
+		t.Errorf("%v panics, want 1", got)
+	}
 	const duration = `http_server_request_duration_seconds_count{http_request_method="GET",http_response_status_code=`
 	for _, want := range []string{
 		duration + `"200",http_route=""} 2`,
 		duration + `"500",http_route=""} 1`,
 		`http_server_refused_requests_total{reason="MAX_IN_FLIGHT"} 1`,
-		`http_server_panics_total 1`,
 		`http_server_active_requests 0`,
 		`log_lines_lost_total 42`,
 		`version="1.2.3"`,

@@ -14,6 +14,7 @@ import (
 
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/baggage"
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
 	"go.opentelemetry.io/otel/propagation"
@@ -77,13 +78,24 @@ func propagators() propagation.TextMapPropagator {
 		case "tracecontext":
 			found = append(found, propagation.TraceContext{})
 		case "baggage":
-			found = append(found, propagation.Baggage{})
+			found = append(found, validBaggage{})
 		case "none":
 		default:
 			otel.Handle(fmt.Errorf("OTEL_PROPAGATORS: %q is ignored: must be tracecontext, baggage or none", name))
 		}
 	}
 	return propagation.NewCompositeTextMapPropagator(found...)
+}
+
+// validBaggage takes no baggage that has an error. OpenTelemetry's own would take a part, and log what clients send.
+type validBaggage struct{ propagation.Baggage }
+
+func (validBaggage) Extract(ctx context.Context, carrier propagation.TextMapCarrier) context.Context {
+	found, err := baggage.Parse(carrier.Get("baggage"))
+	if err != nil || found.Len() == 0 {
+		return ctx
+	}
+	return baggage.ContextWithBaggage(ctx, found)
 }
 
 // headers gives the propagators a request's headers. Unlike [propagation.HeaderCarrier] it does not allocate.
