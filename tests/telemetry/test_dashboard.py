@@ -25,6 +25,8 @@ from tests.support.prometheus import Prometheus, command, wait_until
 from tests.support.watched import CHOICES, build_watched
 from tools.running_service import RunningService, free_port
 
+pytestmark = pytest.mark.long
+
 FOLDER = "observability"
 
 
