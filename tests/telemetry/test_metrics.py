@@ -165,14 +165,14 @@ PROCESS = set(
 )
 
 
-def write_configuration(folder: Path, port: int) -> Path:
-    target = f"[{{targets: ['127.0.0.1:{port}']}}]" if port else "[]"
-    file = folder / "prometheus.yml"
-    file.write_text(
-        "scrape_configs:\n- {job_name: x, scrape_interval: 200ms, scrape_native_histograms: NATIVE, "
-        f"always_scrape_classic_histograms: true, static_configs: {target}}}\n".replace("NATIVE", "true")
-    )
-    return file
+CONFIGURATION = """
+scrape_configs:
+- job_name: x
+  scrape_interval: 200ms
+  scrape_native_histograms: true
+  always_scrape_classic_histograms: true
+  static_configs: [{{targets: {targets}}}]
+"""
 
 
 @pytest.mark.contract("pushed metrics")
@@ -182,7 +182,9 @@ def test_prometheus_has_the_same_series_whether_they_are_scraped_or_pushed(
 ) -> None:
     port = free_port() if choice in SCRAPED else 0
     flags = [] if port else ["--web.enable-otlp-receiver"]
-    with Prometheus(write_configuration(tmp_path, port), *flags) as prometheus:
+    configuration = tmp_path / "prometheus.yml"
+    configuration.write_text(CONFIGURATION.format(targets=[f"127.0.0.1:{port}"] if port else []))
+    with Prometheus(configuration, *flags) as prometheus:
         prometheus.wait_until_ready()
         endpoint = f"{prometheus.url}/api/v1/otlp/v1/metrics"
         pushing = {"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": endpoint, "OTEL_METRIC_EXPORT_INTERVAL": "200"}
