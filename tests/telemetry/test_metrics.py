@@ -6,6 +6,7 @@ import re
 import shutil
 import socket
 import subprocess
+import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -369,10 +370,13 @@ def test_lines_of_the_log_that_are_lost_are_counted(watched: Path) -> None:
             assert requests_of(series)["GET", "/version", 200] == many
             lost = series["log_lines_lost_total"]
             assert 0 < lost < many
+            too_late = threading.Timer(20, process.kill)
+            too_late.start()
             assert process.stdout
             for line in process.stdout:  # that some lines were lost is said once there is room again
                 if "log lines lost" in line:
                     break
+            too_late.cancel()
             assert series_of(scrape(metrics))["log_lines_lost_total"] == lost
         finally:
             process.kill()
