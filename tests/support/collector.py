@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 from pathlib import Path
 from types import TracebackType
@@ -31,10 +30,11 @@ class Collector:
         self._command = command("otelcol")
 
     def spans(self) -> int:
-        """Return how many spans came so far."""
-        lines = self._received.read_text().splitlines() if self._received.exists() else []
-        senders = [sender for line in lines for sender in json.loads(line)["resourceSpans"]]
-        return sum(len(scope["spans"]) for sender in senders for scope in sender["scopeSpans"])
+        """Return how many spans came so far. They can be so many that to parse them would take half a minute."""
+        if not self._received.exists():
+            return 0
+        with self._received.open() as lines:
+            return sum(line.count('"spanId":') for line in lines)
 
     def __enter__(self) -> Collector:
         with self._log.open("a") as log:

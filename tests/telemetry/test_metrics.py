@@ -6,6 +6,7 @@ import re
 import shutil
 import socket
 import subprocess
+import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -145,7 +146,14 @@ def test_each_refusal_has_the_limit_that_the_log_line_has(watched: Path, choice:
         assert raw_http.ask(address, "POST", "/version", "{}", "Origin: http://evil.example").status == 403
         expected = dict.fromkeys([*limits, "MAX_BODY_BYTES", "TRUSTED_ORIGINS"], 1)
         assert refusals_of(seen.series()) == expected
-        assert Counter(line["refused_by"] for line in seen.service.lines if "refused_by" in line) == expected
+        logged = Counter[str]()
+
+        def all_are_logged() -> bool:
+            logged.clear()
+            logged.update(line["refused_by"] for line in list(seen.service.lines) if "refused_by" in line)
+            return logged == expected
+
+        wait_until(all_are_logged, lambda: logged)
 
 
 # The series of the service's own with their labels, in each choice; "le" apart.
@@ -165,14 +173,14 @@ PROCESS = set(
 )
 
 
-def write_configuration(folder: Path, port: int) -> Path:
-    target = f"[{{targets: ['127.0.0.1:{port}']}}]" if port else "[]"
-    file = folder / "prometheus.yml"
-    file.write_text(
-        "scrape_configs:\n- {job_name: x, scrape_interval: 200ms, scrape_native_histograms: NATIVE, "
-        f"always_scrape_classic_histograms: true, static_configs: {target}}}\n".replace("NATIVE", "true")
-    )
-    return file
+CONFIGURATION = """
+scrape_configs:
+- job_name: x
+  scrape_interval: 200ms
+  scrape_native_histograms: true
+  always_scrape_classic_histograms: true
+  static_configs: [{{targets: {targets}}}]
+"""
 
 
 @pytest.mark.contract("pushed metrics")
@@ -182,7 +190,9 @@ def test_prometheus_has_the_same_series_whether_they_are_scraped_or_pushed(
 ) -> None:
     port = free_port() if choice in SCRAPED else 0
     flags = [] if port else ["--web.enable-otlp-receiver"]
-    with Prometheus(write_configuration(tmp_path, port), *flags) as prometheus:
+    configuration = tmp_path / "prometheus.yml"
+    configuration.write_text(CONFIGURATION.format(targets=[f"127.0.0.1:{port}"] if port else []))
+    with Prometheus(configuration, *flags) as prometheus:
         prometheus.wait_until_ready()
         endpoint = f"{prometheus.url}/api/v1/otlp/v1/metrics"
         pushing = {"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": endpoint, "OTEL_METRIC_EXPORT_INTERVAL": "200"}
@@ -360,10 +370,13 @@ def test_lines_of_the_log_that_are_lost_are_counted(watched: Path) -> None:
             assert requests_of(series)["GET", "/version", 200] == many
             lost = series["log_lines_lost_total"]
             assert 0 < lost < many
+            too_late = threading.Timer(20, process.kill)
+            too_late.start()
             assert process.stdout
             for line in process.stdout:  # that some lines were lost is said once there is room again
                 if "log lines lost" in line:
                     break
+            too_late.cancel()
             assert series_of(scrape(metrics))["log_lines_lost_total"] == lost
         finally:
             process.kill()

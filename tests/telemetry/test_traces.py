@@ -232,7 +232,7 @@ def test_an_outgoing_request_that_fails_says_so_and_takes_no_other_span_along(
 @traced
 def test_an_outgoing_request_that_nobody_takes_fails_and_has_no_secret(watched: Path) -> None:
     with Receiver() as receiver, running(watched, receiver) as service:
-        url = f"http://user:password@127.0.0.1:{free_port()}/up?token=secret"
+        url = f"http://user:password@localhost:{free_port()}/up?token=secret"
         assert raw_http.ask(service.address(), "GET", f"/v1/outgoing?url={url}").status == 500
         client = receiver.span(lambda span: span.kind == CLIENT)
         assert client.failed
