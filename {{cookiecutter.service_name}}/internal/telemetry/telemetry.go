@@ -13,6 +13,7 @@ import (
 	"net/http"
 {%- endif %}
 {%- if telemetry.traced %}
+	"strings"
 	"sync"
 	"time"
 
@@ -54,7 +55,7 @@ func Start(info build.Info, logger *slog.Logger, linesLost func() int64) *Teleme
 // has to say goes to the log. A collector that cannot be reached is no reason not to start.
 func Start(info build.Info, logger *slog.Logger, linesLost func() int64) *Telemetry {
 	t := &Telemetry{lost: &losses{logger: logger}}
-	otel.SetLogger(logr.FromSlogHandler(withoutValues{logger.Handler()}))
+	otel.SetLogger(logr.FromSlogHandler(withoutSecrets{logger.Handler()}))
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { logger.Warn("telemetry setting", "error", err) }))
 	defer otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { t.lost.add(0, err) }))
 {%- if telemetry.scraped %}
@@ -70,13 +71,14 @@ func Start(info build.Info, logger *slog.Logger, linesLost func() int64) *Teleme
 	return t
 }
 
-// withoutValues logs what OpenTelemetry says of a setting, without its value: it may be a password.
-type withoutValues struct{ slog.Handler }
+// withoutSecrets logs what OpenTelemetry says of headers and addresses without their values: these may have passwords.
+type withoutSecrets struct{ slog.Handler }
 
-func (h withoutValues) Handle(ctx context.Context, record slog.Record) error {
-	bare := slog.NewRecord(record.Time, record.Level, "telemetry setting", record.PC)
-	bare.AddAttrs(slog.String("error", record.Message))
-	return h.Handler.Handle(ctx, bare)
+func (h withoutSecrets) Handle(ctx context.Context, record slog.Record) error {
+	if strings.Contains(record.Message, "header") || strings.Contains(record.Message, "url") {
+		record = slog.NewRecord(record.Time, record.Level, record.Message, record.PC)
+	}
+	return h.Handler.Handle(ctx, record)
 }
 
 // Stop sends what was not sent yet. It takes stopTimeout at most.
