@@ -274,12 +274,15 @@ STRANGE = {
 }
 BELIEVED = {
     "a later version": [TRACEPARENT.replace(": 00-", ": 01-") + "-more"],
-    "huge state": [TRACEPARENT, f"Tracestate: {'a=b,' * 5000}"],
+    "huge state": [TRACEPARENT, "Tracestate: " + ",".join(f"k{i}={'v' * 250}" for i in range(32))],  # as much as may be
+    "huge state in parts": [TRACEPARENT, *(f"Tracestate: k{i}={'v' * 250}" for i in range(32))],
+    "endless state": [TRACEPARENT, f"Tracestate: {'a=b,' * 5000}"],
     "huge value of a state": [TRACEPARENT, f"Tracestate: a={'b' * 5000}"],
     "many states": [TRACEPARENT, *(f"Tracestate: a{i}=b" for i in range(90))],
     "a state twice": [TRACEPARENT, "Tracestate: a=b,a=b"],
     "a bad state": [TRACEPARENT, "Tracestate: \u00ff\u00fe=;;=,,="],
-    "huge baggage": [TRACEPARENT, f"Baggage: {'a=b,' * 5000}"],
+    "huge baggage": [TRACEPARENT, "Baggage: " + ",".join(f"k{i}={'v' * 120}" for i in range(60))],  # nearly 8192 bytes
+    "endless baggage": [TRACEPARENT, f"Baggage: {'a=b,' * 5000}"],
     "huge value of a baggage": [TRACEPARENT, f"Baggage: a={'b' * 20_000}"],
     "many baggages": [TRACEPARENT, *(f"Baggage: a{i}=b" for i in range(90))],
     "bad baggage": [TRACEPARENT, "Baggage: %zz=\u00ff;=;,,=%00%ff%"],
