@@ -170,7 +170,10 @@ def upstream(answer: bytes) -> Iterator[tuple[str, list[bytes]]]:
             except OSError:
                 return
             with connection:
-                asked.append(connection.recv(1 << 16))
+                request = b""
+                while not request.endswith(b"\r\n\r\n"):
+                    request += connection.recv(1 << 16)
+                asked.append(request)
                 connection.sendall(answer)
 
     with socket.create_server(("127.0.0.1", 0)) as server:
