@@ -171,8 +171,8 @@ def upstream(answer: bytes) -> Iterator[tuple[str, list[bytes]]]:
                 return
             with connection:
                 request = b""
-                while not request.endswith(b"\r\n\r\n"):
-                    request += connection.recv(1 << 16)
+                while not request.endswith(b"\r\n\r\n") and (part := connection.recv(1 << 16)):
+                    request += part
                 asked.append(request)
                 connection.sendall(answer)
 
