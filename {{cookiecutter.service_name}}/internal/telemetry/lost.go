@@ -59,10 +59,9 @@ func (l *losses) warn() {
 // queue is a batch processor with a limit of its own, because the processor does not tell how many spans it drops.
 type queue struct {
 	sdktrace.SpanProcessor
-	lost    *losses
-	size    int64
-	spans   atomic.Int64 // that wait
-	sending atomic.Int64
+	lost  *losses
+	size  int64
+	spans atomic.Int64 // that wait or are being sent
 }
 
 // newQueue returns a queue of the size that OTEL_BSP_MAX_QUEUE_SIZE says.
@@ -90,7 +89,7 @@ func (q *queue) OnEnd(span sdktrace.ReadOnlySpan) {
 // Shutdown implements [sdktrace.SpanProcessor]. The spans that are left when ctx is done are lost.
 func (q *queue) Shutdown(ctx context.Context) error {
 	err := q.SpanProcessor.Shutdown(ctx)
-	q.lost.spans.Add(q.spans.Swap(0) + q.sending.Swap(0))
+	q.lost.spans.Add(q.spans.Swap(0))
 	return err
 }
 
@@ -102,10 +101,8 @@ type countingExporter struct {
 
 // ExportSpans implements [sdktrace.SpanExporter]. Its error would be counted twice if it returned it.
 func (e *countingExporter) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan) error {
-	e.queue.spans.Add(-int64(len(spans)))
-	e.queue.sending.Store(int64(len(spans)))
 	err := e.SpanExporter.ExportSpans(ctx, spans)
-	e.queue.sending.Store(0)
+	e.queue.spans.Add(-int64(len(spans))) // not before: at the stop, what is still being sent is lost
 	if err != nil {
 		e.queue.lost.add(len(spans), err)
 	}
