@@ -163,7 +163,7 @@ def modules(bake: Bake) -> None:
     """The Go modules that a choice requires, downloaded."""
     for choice in questions.choices()["telemetry"][1:]:
         try:
-            bake(telemetry=choice).run("go", "mod", "download")
+            bake(telemetry=choice).run("go", "mod", "tidy")
         except AssertionError as failure:
             skip(f"Go modules cannot be downloaded: {str(failure).splitlines()[-1]}")
 

@@ -10,6 +10,7 @@ import pytest
 
 from fleet.link import PROBES
 from go_service_answers import rules
+from go_service_answers import template as questions
 from tests.support.commands import cookiecutter
 from tests.support.edits_of_1_0 import all_edits
 from tests.support.fleets import ANSWERS_OF_1_0 as ANSWERS
@@ -104,7 +105,8 @@ def test_plain_cookiecutter_links_a_service_too(fleet: Fleet, tmp_path: Path, pa
     init_repository(service)
     link = json.loads((service / ".cruft.json").read_text())
     assert link["commit"] == release_commit(fleet.template, "9.0.0")
-    assert link["context"]["cookiecutter"] == ANSWERS
+    later = {question: questions.default_of(question) for question in questions.questions()}  # that 1.0.0 did not ask
+    assert link["context"]["cookiecutter"] == {**later, **ANSWERS}
     assert fleet.row(service)["state"] == "update"
 
 
