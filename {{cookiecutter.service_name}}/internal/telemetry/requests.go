@@ -13,10 +13,14 @@ import (
 // See https://opentelemetry.io/docs/specs/semconv/http/http-metrics/.
 const otherMethod = "_OTHER"
 
+var knownMethods = []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE", "QUERY"}
+
+// methodOf never returns the request's own string, which would keep its whole first line in memory.
 func methodOf(request string) string {
-	switch request {
-	case "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE", "QUERY":
-		return request
+	for _, known := range knownMethods {
+		if request == known {
+			return known
+		}
 	}
 	return otherMethod
 }

@@ -176,11 +176,15 @@ func describe(attributes []attribute.KeyValue, r *http.Request, outcome middlewa
 	if err != nil {
 		client = r.RemoteAddr // what a proxy tells has no port
 	}
+	path := r.URL.EscapedPath()
+	if len(r.RequestURI) > longestAttribute {
+		path = strings.Clone(path) // it is a slice of the whole address
+	}
 	attributes = append(attributes,
 		semconv.HTTPRequestMethodKey.String(methodOf(r.Method)),
 		semconv.HTTPResponseStatusCode(outcome.Status),
 		semconv.URLScheme("http"),
-		semconv.URLPath(shortened(r.URL.EscapedPath())),
+		semconv.URLPath(shortened(path)),
 		semconv.ServerAddress(shortened((&url.URL{Host: r.Host}).Hostname())),
 		semconv.ClientAddress(client),
 		semconv.UserAgentOriginal(shortened(r.UserAgent())),
@@ -200,7 +204,7 @@ func versionOf(r *http.Request) string {
 	if r.ProtoMajor > 1 {
 		return strconv.Itoa(r.ProtoMajor)
 	}
-	return strings.TrimPrefix(r.Proto, "HTTP/")
+	return "1." + strconv.Itoa(r.ProtoMinor)
 }
 
 func spanMethod(request string) string {
@@ -212,7 +216,10 @@ func spanMethod(request string) string {
 
 // shortened cuts what a client sent, and replaces what is not UTF-8: the collector would refuse the whole batch.
 func shortened(text string) string {
-	return strings.ToValidUTF8(text[:min(len(text), longestAttribute)], "\uFFFD")
+	if len(text) > longestAttribute {
+		text = strings.Clone(text[:longestAttribute]) // a slice would keep all of it in memory until the span is sent
+	}
+	return strings.ToValidUTF8(text, "\uFFFD")
 }
 
 // TraceID finds the id of a context's trace, for the log.

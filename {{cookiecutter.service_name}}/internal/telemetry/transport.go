@@ -28,7 +28,7 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	response, err := t.base.RoundTrip(r)
 	if err != nil {
 		span.SetAttributes(semconv.ErrorType(err))
-		span.SetStatus(codes.Error, err.Error())
+		span.SetStatus(codes.Error, shortened(err.Error()))
 		span.End()
 		return response, err
 	}
@@ -58,9 +58,9 @@ func startClientSpan(r *http.Request) (context.Context, trace.Span) {
 	}
 	span.SetAttributes(
 		semconv.HTTPRequestMethodKey.String(methodOf(r.Method)),
-		semconv.ServerAddress(r.URL.Hostname()),
+		semconv.ServerAddress(shortened(r.URL.Hostname())),
 		semconv.ServerPort(port),
-		semconv.URLFull(shown.String()),
+		semconv.URLFull(shortened(shown.String())),
 	)
 	return ctx, span
 }
@@ -76,7 +76,7 @@ func (b *tracedBody) Read(p []byte) (int, error) {
 	if err != nil {
 		if err != io.EOF {
 			b.span.SetAttributes(semconv.ErrorType(err))
-			b.span.SetStatus(codes.Error, err.Error())
+			b.span.SetStatus(codes.Error, shortened(err.Error()))
 		}
 		b.span.End()
 	}
