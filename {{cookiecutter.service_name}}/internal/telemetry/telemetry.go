@@ -14,7 +14,6 @@ import (
 {%- endif %}
 {%- if telemetry.traced %}
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -85,12 +84,19 @@ func (h withoutSecrets) Handle(ctx context.Context, record slog.Record) error {
 func (t *Telemetry) Stop() {
 	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
 	defer cancel()
-	errs := make([]error, len(t.stop))
-	var stopping sync.WaitGroup
-	for i, stop := range t.stop {
-		stopping.Go(func() { errs[i] = stop(ctx) })
+	results := make(chan error, len(t.stop))
+	for _, stop := range t.stop {
+		go func() { results <- stop(ctx) }()
 	}
-	stopping.Wait()
+	var errs []error
+	for range t.stop {
+		select {
+		case err := <-results:
+			errs = append(errs, err)
+		case <-ctx.Done(): // a callback of the team's may hang, and no context ends it
+			errs = append(errs, ctx.Err())
+		}
+	}
 	t.lost.atTheEnd(errors.Join(errs...))
 }
 {%- endif %}
