@@ -9,10 +9,9 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from cookiecutter.main import cookiecutter
-
 from go_service_answers import template
 from tools import toolchain
+from tools.gallery import bake
 
 MODULES = template.ROOT / "templates/modules"
 
@@ -20,8 +19,7 @@ MODULES = template.ROOT / "templates/modules"
 def write_modules(choice: str) -> None:
     """Bake the choice, tidy the service and keep the part of go.mod between its first line and the module's path."""
     with tempfile.TemporaryDirectory() as folder:
-        answers = {"telemetry": choice}
-        service = Path(cookiecutter(str(template.ROOT), no_input=True, output_dir=folder, extra_context=answers))
+        service = bake(Path(folder) / "service", f"telemetry={choice}")
         subprocess.run(["go", "mod", "tidy"], cwd=service, env=toolchain.environment(), check=True)
         required = (service / "go.mod").read_text().partition("\n")[2].rpartition("\nmodule ")[0]
         (MODULES / f"{choice}.mod").write_text(f"{required.strip()}\n")

@@ -90,16 +90,6 @@ def logging_to(binary: Path, stdout: IO[bytes] | int | None) -> Iterator[tuple[s
             process.kill()
 
 
-def ask_often(port: int, requests: int) -> None:
-    """Ask on one connection, without waiting for an answer before the next request; fails where one is not 200."""
-    with raw_http.connect(("127.0.0.1", port)) as connection:
-        for _ in range(requests // 100):
-            connection.sendall(raw_http.request("GET", "/version") * 100)
-            received = b""
-            while received.count(b"HTTP/1.1 200 OK") < 100 or not received.endswith(b"}"):
-                received += connection.recv(1 << 16)
-
-
 def stopped(process: subprocess.Popen[bytes]) -> int:
     """Ask a process to stop and return its exit status; fails where it does not within 5 s."""
     process.terminate()
@@ -109,7 +99,7 @@ def stopped(process: subprocess.Popen[bytes]) -> int:
 @pytest.mark.contract("a log that is not read or cannot be written")
 def test_a_closed_log_delays_nothing(binary: Path) -> None:
     with logging_to(binary, None) as (process, port):
-        ask_often(port, 1000)
+        raw_http.ask_often(("127.0.0.1", port), 1000)
         assert stopped(process) == 0
 
 
@@ -117,7 +107,7 @@ def test_a_closed_log_delays_nothing(binary: Path) -> None:
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
 def test_a_full_disk_delays_nothing(binary: Path) -> None:
     with Path("/dev/full").open("wb") as full, logging_to(binary, full) as (process, port):
-        ask_often(port, 1000)
+        raw_http.ask_often(("127.0.0.1", port), 1000)
         assert stopped(process) == 0
 
 
@@ -127,21 +117,21 @@ def test_a_log_reader_that_goes_away_delays_nothing(binary: Path) -> None:
         assert process.stdout
         process.stdout.readline()
         process.stdout.close()
-        ask_often(port, 1000)
+        raw_http.ask_often(("127.0.0.1", port), 1000)
         assert stopped(process) == 0
 
 
 @pytest.mark.contract("a log that is not read or cannot be written")
 def test_a_log_that_nobody_reads_delays_neither_requests_nor_the_stop(binary: Path) -> None:
     with logging_to(binary, subprocess.PIPE) as (process, port):
-        ask_often(port, 10_000)  # more lines than the pipe and the service can hold
+        raw_http.ask_often(("127.0.0.1", port), 10_000)  # more lines than the pipe and the service can hold
         assert stopped(process) == 0
 
 
 @pytest.mark.contract("a log that is not read or cannot be written")
 def test_lines_that_were_lost_are_counted_when_somebody_reads_again(binary: Path) -> None:
     with logging_to(binary, subprocess.PIPE) as (process, port):
-        ask_often(port, 10_000)
+        raw_http.ask_often(("127.0.0.1", port), 10_000)
         assert process.stdout
         too_late = threading.Timer(20, process.kill)
         too_late.start()

@@ -13,9 +13,8 @@ import yaml
 
 from tests.support.baking import BakedService
 from tests.support.fixtures import Bake
+from tests.support.observability import FOLDER
 from tests.support.prometheus import command
-
-FOLDER = "observability"
 
 
 @pytest.fixture(

@@ -14,20 +14,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from tests.support import raw_http
 from tests.support.baking import BakedService
 from tests.support.fixtures import Once
 from tests.support.machine import is_port_free
+from tests.support.observability import FOLDER, compose
 from tests.support.otlp import Receiver
 from tests.support.prometheus import Prometheus, command, wait_until
 from tests.support.watched import CHOICES, build_watched
 from tools.running_service import RunningService, free_port
 
 pytestmark = pytest.mark.long
-
-FOLDER = "observability"
 
 
 @dataclass
@@ -95,11 +93,6 @@ def change(file: Path, replacements: dict[str, str]) -> None:
     for old, new in replacements.items():
         text = text.replace(old, new)
     file.write_text(text)
-
-
-def compose(baked: BakedService) -> dict[str, Any]:
-    services: dict[str, Any] = yaml.safe_load(baked.read(f"{FOLDER}/compose.yaml"))["services"]
-    return services
 
 
 def dashboard(baked: BakedService) -> dict[str, Any]:

@@ -360,12 +360,7 @@ def test_lines_of_the_log_that_are_lost_are_counted(watched: Path) -> None:
     with subprocess.Popen([watched], env=environment, stdout=subprocess.PIPE, text=True) as process:
         try:
             wait_for_answer(port)
-            with raw_http.connect(("127.0.0.1", port)) as connection:
-                for _ in range(many // 100):
-                    connection.sendall(raw_http.request("GET", "/version") * 100)
-                    received = b""
-                    while received.count(b"HTTP/1.1 200 OK") < 100 or not received.endswith(b"}"):
-                        received += connection.recv(1 << 16)
+            raw_http.ask_often(("127.0.0.1", port), many)
             series = series_of(scrape(metrics))
             assert requests_of(series)["GET", "/version", 200] == many
             lost = series["log_lines_lost_total"]

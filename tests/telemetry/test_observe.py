@@ -5,28 +5,20 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from typing import Any
 
 import pytest
-import yaml
 
 from go_service_answers import template
 from tests.support.baking import BakedService
 from tests.support.commands import installed
 from tests.support.fixtures import Bake
+from tests.support.observability import FOLDER, compose
 from tests.support.prometheus import command
-
-FOLDER = "observability"
 
 
 @pytest.fixture(scope="module", params=template.choices()["telemetry"][1:])
 def baked(bake: Bake, request: pytest.FixtureRequest) -> BakedService:
     return bake(telemetry=request.param, http_port="8081")
-
-
-def compose(baked: BakedService) -> dict[str, Any]:
-    services: dict[str, Any] = yaml.safe_load(baked.read(f"{FOLDER}/compose.yaml"))["services"]
-    return services
 
 
 def test_compose_yaml_is_valid(baked: BakedService) -> None:
