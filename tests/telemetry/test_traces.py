@@ -148,6 +148,7 @@ def test_an_outgoing_request_is_a_span_and_hands_the_trace_on(watched: Path) -> 
         inner = receiver.span(lambda span: span.name == "GET /version")
         assert (client.parent, inner.parent) == (outer.span_id, client.span_id)
         assert {outer.trace_id, client.trace_id, inner.trace_id} == {TRACE}
+        assert inner.attributes["server.port"] == service.address()[1]
         assert (client.name, client.failed) == ("GET", False)
         assert client.attributes == {
             "http.request.method": "GET",

@@ -68,7 +68,7 @@ func (e *exchange) end(r *http.Request, observers []Observer) {
 	aborted := panicValue == any(http.ErrAbortHandler)
 	cut := panicValue != nil && (aborted || e.status != 0)
 	if panicValue != nil && !aborted {
-		e.logger.ErrorContext(e, "panic", "value", fmt.Sprint(panicValue), "stack", string(debug.Stack()))
+		e.logger.ErrorContext(e, "panic", "value", fmt.Sprintf("%.2000s", fmt.Sprint(panicValue)), "stack", string(debug.Stack()))
 	}
 	switch {
 	case cut:

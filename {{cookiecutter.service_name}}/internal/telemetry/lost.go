@@ -3,6 +3,7 @@ package telemetry
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -52,7 +53,7 @@ func (l *losses) atTheEnd(err error) {
 
 func (l *losses) warn() {
 	lost := l.spans.Load()
-	l.logger.Warn("telemetry lost", "spans", lost-l.reported, "error", l.last)
+	l.logger.Warn("telemetry lost", "spans", lost-l.reported, "error", fmt.Sprintf("%.500v", l.last)) // it may quote the response
 	l.warned, l.reported = time.Now(), lost
 }
 
@@ -102,8 +103,8 @@ type countingExporter struct {
 // ExportSpans implements [sdktrace.SpanExporter]. Its error would be counted twice if it returned it.
 func (e *countingExporter) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan) error {
 	err := e.SpanExporter.ExportSpans(ctx, spans)
-	e.queue.spans.Add(-int64(len(spans))) // not before: at the stop, what is still being sent is lost
-	if err != nil {
+	left := e.queue.spans.Add(-int64(len(spans))) // not before: at the stop, what is still being sent is lost
+	if err != nil && left >= 0 {                  // below 0 are spans that the stop has counted
 		e.queue.lost.add(len(spans), err)
 	}
 	return nil

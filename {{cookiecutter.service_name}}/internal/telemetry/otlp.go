@@ -35,6 +35,14 @@ func sends(signal string) bool {
 	return true
 }
 
+// warnOfOthers warns of what the exporters ignore silently.
+func warnOfOthers() {
+	for _, signal := range []string{"", "TRACES_", "METRICS_"} {
+		oneOf("OTEL_EXPORTER_OTLP_"+signal+"PROTOCOL", "http/protobuf")
+		oneOf("OTEL_EXPORTER_OTLP_"+signal+"COMPRESSION", "none", "gzip")
+	}
+}
+
 // oneOf returns the value of a variable in lower case. If it is not accepted, it is the first one.
 func oneOf(variable string, accepted ...string) string {
 	value := strings.ToLower(os.Getenv(variable))

@@ -20,8 +20,12 @@ import (
 	"{{ cookiecutter.module_path }}/internal/problem"
 )
 
-// scrapesAtOnce limits how much work clients of METRICS_ADDR can cause.
-const scrapesAtOnce = 8
+const (
+	// scrapesAtOnce limits how much work clients of METRICS_ADDR can cause.
+	scrapesAtOnce = 8
+	// scrapeTimeout is that of Prometheus. A collector that hangs or a client that does not read must not hold a stop.
+	scrapeTimeout = 10 * time.Second
+)
 
 // metrics are the series of one running service. A registry of their own lets tests run several side by side. What the
 // rest of the process counts is in prometheus.DefaultRegisterer.
@@ -121,12 +125,17 @@ func observe(durations prometheus.Observer, seconds float64, span trace.SpanCont
 func (m *metrics) handler(logger *slog.Logger) http.Handler {
 	gatherers := prometheus.Gatherers{m.registry, prometheus.DefaultGatherer}
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(gatherers, promhttp.HandlerOpts{
+	scrape := promhttp.HandlerFor(gatherers, promhttp.HandlerOpts{
 		ErrorLog:            slog.NewLogLogger(logger.Handler(), slog.LevelError),
 		ErrorHandling:       promhttp.ContinueOnError,
 		MaxRequestsInFlight: scrapesAtOnce,
+		Timeout:             scrapeTimeout,
 		EnableOpenMetrics:   true, // exemplars need it
-	}))
+	})
+	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, r *http.Request) {
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(scrapeTimeout + time.Second))
+		scrape.ServeHTTP(w, r)
+	})
 	mux.HandleFunc("/", problem.Unmatched(mux))
 	return mux
 }

@@ -1,3 +1,4 @@
+{%- from "telemetry.jinja" import telemetry with context -%}
 package telemetry
 
 import (
@@ -6,7 +7,10 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"{{ cookiecutter.module_path }}/internal/build"
@@ -60,4 +64,36 @@ func TestEveryRequestIsCountedOnce(t *testing.T) {
 			t.Errorf("/metrics lacks %s", want)
 		}
 	}
+}
+
+// deadlined is a ResponseWriter that notes its deadline.
+type deadlined struct {
+	*httptest.ResponseRecorder
+	deadline time.Time
+}
+
+func (d *deadlined) SetWriteDeadline(deadline time.Time) error {
+	d.deadline = deadline
+	return nil
+}
+
+func TestAScrapeEndsIfACollectorHangsOrTheClientDoesNotRead(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		metrics := newMetrics(build.Info{}, func() int64 { return 0 }{% if telemetry.traced %}, func() int64 { return 0 }{% endif %})
+		hang := make(chan struct{})
+		defer close(hang)
+		metrics.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "hangs"}, func() float64 {
+			<-hang
+			return 0
+		}))
+		w, begin := &deadlined{ResponseRecorder: httptest.NewRecorder()}, time.Now()
+		metrics.handler(slog.New(slog.DiscardHandler)).ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+		if took := time.Since(begin); w.Code != http.StatusServiceUnavailable || took != scrapeTimeout {
+			t.Errorf("status %d after %s, want 503 after %s", w.Code, took, scrapeTimeout)
+		}
+		if limit := begin.Add(scrapeTimeout + time.Second); w.deadline != limit {
+			t.Errorf("the client may read until %s, want %s", w.deadline, limit)
+		}
+	})
 }

@@ -25,8 +25,12 @@ import (
 )
 {%- if telemetry.traced %}
 
-// stopTimeout is how long Stop waits for a collector that is slow or gone.
-const stopTimeout = 2 * time.Second
+const (
+	// stopTimeout is how long Stop waits for a collector that is slow or gone.
+	stopTimeout = 2 * time.Second
+	// hangGrace is how much longer it waits for a callback of the team's that hangs. No context ends that.
+	hangGrace = 200 * time.Millisecond
+)
 {%- endif %}
 
 // Telemetry is what watches the requests.
@@ -57,6 +61,7 @@ func Start(info build.Info, logger *slog.Logger, linesLost func() int64) *Teleme
 	otel.SetLogger(logr.FromSlogHandler(withoutSecrets{logger.Handler()}))
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { logger.Warn("telemetry setting", "error", err) }))
 	defer otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { t.lost.add(0, err) }))
+	warnOfOthers()
 {%- if telemetry.scraped %}
 	t.startTraces(resourceOf(info))
 	metrics := newMetrics(info, linesLost, t.lost.spans.Load)
@@ -80,7 +85,7 @@ func (h withoutSecrets) Handle(ctx context.Context, record slog.Record) error {
 	return h.Handler.Handle(ctx, record)
 }
 
-// Stop sends what was not sent yet. It takes stopTimeout at most.
+// Stop sends what was not sent yet. It takes stopTimeout at most, and hangGrace.
 func (t *Telemetry) Stop() {
 	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
 	defer cancel()
@@ -88,13 +93,15 @@ func (t *Telemetry) Stop() {
 	for _, stop := range t.stop {
 		go func() { results <- stop(ctx) }()
 	}
+	hangs := time.After(stopTimeout + hangGrace)
 	var errs []error
 	for range t.stop {
 		select {
 		case err := <-results:
 			errs = append(errs, err)
-		case <-ctx.Done(): // a callback of the team's may hang, and no context ends it
-			errs = append(errs, ctx.Err())
+		case <-hangs:
+			t.lost.atTheEnd(errors.Join(append(errs, ctx.Err())...))
+			return
 		}
 	}
 	t.lost.atTheEnd(errors.Join(errs...))

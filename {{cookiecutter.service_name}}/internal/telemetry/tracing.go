@@ -176,6 +176,7 @@ func describe(attributes []attribute.KeyValue, r *http.Request, outcome middlewa
 	if err != nil {
 		client = r.RemoteAddr // what a proxy tells has no port
 	}
+	server := url.URL{Host: r.Host}
 	path := r.URL.EscapedPath()
 	if len(r.RequestURI) > longestAttribute {
 		path = strings.Clone(path) // it is a slice of the whole address
@@ -185,11 +186,14 @@ func describe(attributes []attribute.KeyValue, r *http.Request, outcome middlewa
 		semconv.HTTPResponseStatusCode(outcome.Status),
 		semconv.URLScheme("http"),
 		semconv.URLPath(shortened(path)),
-		semconv.ServerAddress(shortened((&url.URL{Host: r.Host}).Hostname())),
+		semconv.ServerAddress(shortened(server.Hostname())),
 		semconv.ClientAddress(client),
 		semconv.UserAgentOriginal(shortened(r.UserAgent())),
 		semconv.NetworkProtocolVersion(versionOf(r)),
 	)
+	if port, err := strconv.Atoi(server.Port()); err == nil {
+		attributes = append(attributes, semconv.ServerPort(port))
+	}
 	if outcome.Route != "" {
 		attributes = append(attributes, semconv.HTTPRoute(pathOf(outcome.Route)))
 	}

@@ -15,8 +15,13 @@ import (
 )
 
 // Transport returns a transport that traces the requests of an http.Client: each has a span, and the trace of its
-// context in its headers.
-func Transport(base http.RoundTripper) http.RoundTripper { return transport{base} }
+// context in its headers. As in an http.Client, nil is http.DefaultTransport.
+func Transport(base http.RoundTripper) http.RoundTripper {
+	if base == nil {
+		base = http.DefaultTransport
+	}
+	return transport{base}
+}
 
 type transport struct{ base http.RoundTripper }
 
@@ -37,7 +42,7 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		span.SetAttributes(semconv.ErrorTypeKey.String(strconv.Itoa(response.StatusCode)))
 		span.SetStatus(codes.Error, "")
 	}
-	if response.StatusCode == http.StatusSwitchingProtocols { // the body is the connection, and the caller writes to it
+	if response.Body == nil || response.StatusCode == http.StatusSwitchingProtocols { // then the caller writes to the body
 		span.End()
 	} else {
 		response.Body = &tracedBody{response.Body, span}

@@ -25,7 +25,7 @@ func TestOutgoingRequestsHaveASpanAndHandTheTraceOn(t *testing.T) {
 	}))
 	defer server.Close()
 
-	client := &http.Client{Transport: Transport(http.DefaultTransport)}
+	client := &http.Client{Transport: Transport(nil)}
 	response, err := client.Get(server.URL + "/tea?token=secret")
 	if err != nil {
 		t.Fatal(err)
@@ -57,5 +57,22 @@ func TestOutgoingRequestsHaveASpanAndHandTheTraceOn(t *testing.T) {
 	}
 	if got := spans[1].Status().Code.String(); got != "Error" {
 		t.Errorf("status %s of a request without response, want Error", got)
+	}
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+func TestAResponseMayHaveNoBody(t *testing.T) {
+	withoutBody := roundTripper(func(*http.Request) (*http.Response, error) {
+		return &http.Response{StatusCode: http.StatusNoContent}, nil
+	})
+	response, err := (&http.Client{Transport: Transport(withoutBody)}).Get("http://a.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if body, err := io.ReadAll(response.Body); err != nil || len(body) != 0 {
+		t.Errorf("body %q, error %v", body, err)
 	}
 }
