@@ -6,6 +6,9 @@ import (
 	"log/slog"
 	"net/http"
 	"strconv"
+{%- if telemetry.traced %}
+	"sync"
+{%- endif %}
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -114,11 +117,14 @@ func observe(durations prometheus.Observer, seconds float64, span trace.SpanCont
 		durations.Observe(seconds)
 		return
 	}
-	durations.(prometheus.ExemplarObserver).ObserveWithExemplar(seconds, prometheus.Labels{
-		"trace_id": span.TraceID().String(),
-		"span_id":  span.SpanID().String(),
-	})
+	exemplar := exemplars.Get().(prometheus.Labels)
+	exemplar["trace_id"], exemplar["span_id"] = span.TraceID().String(), span.SpanID().String()
+	durations.(prometheus.ExemplarObserver).ObserveWithExemplar(seconds, exemplar)
+	exemplars.Put(exemplar)
 }
+
+// exemplars are maps that the histogram copies.
+var exemplars = sync.Pool{New: func() any { return prometheus.Labels{} }}
 {%- endif %}
 
 // handler serves the metrics of the service and those of the process. A collector that fails hides no other.

@@ -191,7 +191,8 @@ func describe(attributes []attribute.KeyValue, r *http.Request, outcome middlewa
 		semconv.UserAgentOriginal(shortened(r.UserAgent())),
 		semconv.NetworkProtocolVersion(versionOf(r)),
 	)
-	if port, err := strconv.Atoi(server.Port()); err == nil {
+	if text := server.Port(); text != "" {
+		port, _ := strconv.Atoi(text) // http.Server takes no other
 		attributes = append(attributes, semconv.ServerPort(port))
 	}
 	if outcome.Route != "" {
@@ -205,10 +206,13 @@ func describe(attributes []attribute.KeyValue, r *http.Request, outcome middlewa
 
 // versionOf returns the version of HTTP as OpenTelemetry writes it: 1.0, 1.1 or 2.
 func versionOf(r *http.Request) string {
-	if r.ProtoMajor > 1 {
-		return strconv.Itoa(r.ProtoMajor)
+	switch {
+	case r.ProtoMajor > 1:
+		return "2"
+	case r.ProtoMinor == 0:
+		return "1.0"
 	}
-	return "1." + strconv.Itoa(r.ProtoMinor)
+	return "1.1"
 }
 
 func spanMethod(request string) string {
