@@ -168,5 +168,7 @@ def wait_until_refused(address: Address, seconds: float = 10) -> None:
             connect(address).close()
         except ConnectionRefusedError:
             return
+        except ConnectionResetError:  # it closes at this moment
+            continue
         time.sleep(0.02)
     raise AssertionError(f"{address} still listens after {seconds} s")
