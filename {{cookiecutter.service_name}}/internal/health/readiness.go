@@ -2,6 +2,7 @@ package health
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -53,11 +54,23 @@ func (d *Readiness) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case d.check == nil:
 		problem.Write(w, r, http.StatusServiceUnavailable, "The service is starting.")
 	case d.ask() != nil:
-		problem.Write(w, r, http.StatusServiceUnavailable, "The service is not ready. Its log says why.")
+		part := "service"
+		if failed, ok := errors.AsType[PartError](d.failure); ok {
+			part = failed.Part
+		}
+		problem.Write(w, r, http.StatusServiceUnavailable, fmt.Sprintf("The %s is not ready. The log says why.", part))
 	default:
 		Live(w, r)
 	}
 }
+
+// PartError is the error of a part of the service. Clients of /readyz see its name.
+type PartError struct {
+	Part string
+	Err  error
+}
+
+func (p PartError) Error() string { return p.Part + ": " + p.Err.Error() }
 
 // ask returns the result of the check, which may be as old as checkAge, and logs a change.
 func (d *Readiness) ask() error {

@@ -25,14 +25,11 @@ type Parts struct {
 	Logger  *slog.Logger
 	Version string
 	Main    http.Handler // on PORT
-	Others  []Listener   // each with othersConnections of its own: operators and probes get through
+	Others  []Listener   // each with connections of its own: operators and probes get through
 
 	// Open returns the service when it can handle requests.
 	Open func(ctx context.Context) (Service, error)
 }
-
-// othersConnections is so few that a flood on another listener takes no file descriptors from PORT.
-const othersConnections = 256
 
 // Listener is an address beside PORT to serve on.
 type Listener struct {
@@ -100,7 +97,7 @@ func (p Parts) listen() ([]*httpserver.Server, error) {
 			return nil, err
 		}
 		servers = append(servers, server)
-		cfg.MaxConnections = othersConnections
+		cfg.MaxConnections = 256 // so few that a flood there takes no file descriptors from PORT
 	}
 	return servers, nil
 }

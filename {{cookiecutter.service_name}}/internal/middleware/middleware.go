@@ -74,7 +74,7 @@ func AllowOrigins(trusted []string) Middleware {
 				w.WriteHeader(http.StatusNoContent)
 				return
 			}
-			header.Set("Access-Control-Expose-Headers", "Location, Retry-After, X-Request-Id")
+			header.Set("Access-Control-Expose-Headers", "ETag, Location, Retry-After, X-Request-Id")
 			next.ServeHTTP(w, r)
 		})
 	}
