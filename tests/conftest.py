@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import fcntl
+import itertools
 import json
 import os
 import re
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,8 +19,10 @@ from tests.support.baking import BakedService, bake_into
 from tests.support.commands import create_by_cruft
 from tests.support.fixtures import Bake, Create, Lint, Once
 from tests.support.machine import is_port_free, missing_engine, skip
+from tests.support.postgres import Postgres, programs
 from tests.support.repository import TEMPLATE, clone_with_work_tree, copy_work_tree, init_repository
 from tools import toolchain
+from tools.modules import QUESTIONS
 from tools.running_service import RunningService
 
 
@@ -161,11 +165,32 @@ def engine() -> None:
 @pytest.fixture(scope="session")
 def modules(bake: Bake) -> None:
     """The Go modules that a choice requires, downloaded."""
-    for choice in questions.choices()["telemetry"][1:]:
+    choices = [[(question, choice) for choice in questions.choices()[question]] for question in QUESTIONS]
+    for answers in map(dict, itertools.product(*choices)):
         try:
-            bake(telemetry=choice).run("go", "mod", "tidy")
+            bake(**answers).run("go", "mod", "tidy")
         except AssertionError as failure:
             skip(f"Go modules cannot be downloaded: {str(failure).splitlines()[-1]}")
+
+
+@pytest.fixture(scope="session")
+def postgres_programs() -> None:
+    """PostgreSQL's programs."""
+    if not programs():
+        skip("PostgreSQL is not installed")
+
+
+@pytest.fixture(scope="session")
+def postgres(postgres_programs: None) -> Iterator[Postgres]:
+    """A server that no test stops."""
+    with Postgres(fsync="off", max_connections="300") as server:
+        yield server
+
+
+@pytest.fixture
+def database_url(postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server for the tests of a baked service: it cannot start one if root runs them."""
+    monkeypatch.setenv("DATABASE_URL", postgres.url())
 
 
 @pytest.fixture
@@ -199,13 +224,14 @@ def make_lint(default: BakedService) -> list[str]:
     command = re.search(r"^GOLANGCI_LINT += (.*)$", default.read("Makefile"), re.MULTILINE)
     assert command
     name, version = "golangci-lint", command[1].rpartition("@v")[2]
+    squawk = f"SQUAWK={Path(sys.executable).parent / 'squawk'}"
     if shutil.which(name) and version in default.run(name, "version"):
-        return ["make", "lint", f"GOLANGCI_LINT={name}"]
+        return ["make", "lint", f"GOLANGCI_LINT={name}", squawk]
     try:
         default.run(*command[1].split(), "version", timeout=900)
     except AssertionError as failure:
         skip(f"golangci-lint cannot be downloaded: {failure}")
-    return ["make", "lint"]
+    return ["make", "lint", squawk]
 
 
 @pytest.fixture

@@ -1,10 +1,11 @@
-"""Write templates/modules again: what each choice of telemetry requires, as "go mod tidy" has it.
+"""Write templates/modules again: what each combination of choices requires, as "go mod tidy" has it.
 
 To take a newer version of a module, change it in templates/modules/*.mod first.
 """
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import tempfile
 from pathlib import Path
@@ -16,16 +17,24 @@ from tools.gallery import bake
 MODULES = template.ROOT / "templates/modules"
 
 
-def write_modules(choice: str) -> None:
-    """Bake the choice, tidy the service and keep the part of go.mod between its first line and the module's path."""
+QUESTIONS = ["telemetry", "database"]  # in the order of templates/modules.jinja
+
+
+def write_modules(choices: tuple[str, ...]) -> None:
+    """Bake the choices, tidy the service and keep the part of go.mod between its first line and the module's path."""
+    name = "-".join(choice for choice in choices if choice != "none")
+    for ending in ("mod", "sum"):
+        (MODULES / f"{name}.{ending}").touch()
     with tempfile.TemporaryDirectory() as folder:
-        service = bake(Path(folder) / "service", f"telemetry={choice}")
+        answers = [f"{question}={choice}" for question, choice in zip(QUESTIONS, choices, strict=True)]
+        service = bake(Path(folder) / "service", *answers)
         subprocess.run(["go", "mod", "tidy"], cwd=service, env=toolchain.environment(), check=True)
         required = (service / "go.mod").read_text().partition("\n")[2].rpartition("\nmodule ")[0]
-        (MODULES / f"{choice}.mod").write_text(f"{required.strip()}\n")
-        (MODULES / f"{choice}.sum").write_text((service / "go.sum").read_text())
+        (MODULES / f"{name}.mod").write_text(f"{required.strip()}\n")
+        (MODULES / f"{name}.sum").write_text((service / "go.sum").read_text())
 
 
 if __name__ == "__main__":
-    for choice in template.choices()["telemetry"][1:]:
-        write_modules(choice)
+    for choices in itertools.product(*(template.choices()[question] for question in QUESTIONS)):
+        if set(choices) != {"none"}:
+            write_modules(choices)

@@ -1,4 +1,5 @@
+{%- from "modules.jinja" import modules with context -%}
 go {{ cookiecutter.go_version }}.0
 
-{% if cookiecutter.telemetry != "none" %}{% include "modules/" ~ cookiecutter.telemetry ~ ".mod" %}
+{% if modules %}{% include "modules/" ~ modules ~ ".mod" %}
 {% endif %}module {{ cookiecutter.module_path }}

@@ -1,10 +1,14 @@
 {%- from "text.jinja" import quoted -%}
 {%- from "telemetry.jinja" import telemetry with context -%}
+{%- set commands = "commands()" if cookiecutter.database == "none" else "allCommands()" -%}
 // The service: this file wires its parts together, and nothing else does.
 package main
 
 import (
 	"context"
+{%- if cookiecutter.database != "none" %}
+	"errors"
+{%- endif %}
 	"fmt"
 	"io"
 	"log/slog"
@@ -19,10 +23,16 @@ import (
 	"{{ cookiecutter.module_path }}/internal/api"
 	"{{ cookiecutter.module_path }}/internal/build"
 	"{{ cookiecutter.module_path }}/internal/config"
+{%- if cookiecutter.database != "none" %}
+	"{{ cookiecutter.module_path }}/internal/database"
+{%- endif %}
 	"{{ cookiecutter.module_path }}/internal/health"
 	"{{ cookiecutter.module_path }}/internal/lifecycle"
 	"{{ cookiecutter.module_path }}/internal/logging"
 	"{{ cookiecutter.module_path }}/internal/middleware"
+{%- if cookiecutter.database != "none" %}
+	"{{ cookiecutter.module_path }}/internal/queries"
+{%- endif %}
 	"{{ cookiecutter.module_path }}/internal/requestid"
 {%- if cookiecutter.telemetry != "none" %}
 	"{{ cookiecutter.module_path }}/internal/telemetry"
@@ -95,11 +105,23 @@ func run(
 // command is what "bin/service NAME" does. commands.go has those of this service.
 type command func(ctx context.Context, platform api.Platform, stdout io.Writer, args []string) error
 
+{%- if cookiecutter.database != "none" %}
+
+// allCommands adds the command of the database to those of commands.go.
+func allCommands() map[string]command {
+	all := maps.Clone(commands())
+	all["migrate"] = func(ctx context.Context, platform api.Platform, stdout io.Writer, args []string) error {
+		return database.Migrate(ctx, platform.Config.Database.URL, stdout, queries.Schema(), args...)
+	}
+	return all
+}
+{%- endif %}
+
 // runCommand runs the command that args name. Its log goes to standard error, because its output is for the caller.
 func runCommand(
 	ctx context.Context, args []string, cfg config.Config, cfgErr error, info build.Info, stdout, stderr io.Writer,
 ) int {
-	command, known := commands()[args[0]]
+	command, known := {{ commands }}[args[0]]
 	if !known {
 		return fail(stderr, exitUsage, fmt.Errorf("%s: unknown arguments: %q\n%s", service, args, usage()))
 	}
@@ -118,7 +140,7 @@ func runCommand(
 
 // usage lists the arguments that the service takes.
 func usage() string {
-	names := slices.Sorted(maps.Keys(commands()))
+	names := slices.Sorted(maps.Keys({{ commands }}))
 	return "usage: service [" + strings.Join(append([]string{"-help", "-version", "-healthcheck"}, names...), " | ") + "]"
 }
 
@@ -148,9 +170,17 @@ func serve(
 	draining := func() bool { return ctx.Err() != nil }
 	readiness := health.NewReadiness(logger, draining)
 	platform := api.Platform{Build: info, Config: cfg, Logger: logger}
+{%- if cookiecutter.database != "none" %}
+	db, err := database.Open(cfg, logger, queries.Schema())
+	if err != nil {
+		logger.Error("stopped", "error", err)
+		return exitFailure
+	}
+	platform.Database = db
+{%- endif %}
 	routes := api.NewHandler(platform, readiness)
 
-	err := lifecycle.Run(ctx, stop, lifecycle.Parts{
+	err {% if cookiecutter.database == "none" %}:{% endif %}= lifecycle.Run(ctx, stop, lifecycle.Parts{
 		Config:  cfg,
 		Logger:  logger,
 		Version: info.Version,
@@ -172,6 +202,9 @@ func serve(
 		},
 		Open: func(ctx context.Context) (lifecycle.Service, error) { return routes.Open(ctx) },
 	})
+{%- if cookiecutter.database != "none" %}
+	err = errors.Join(err, db.Close())
+{%- endif %}
 	if err != nil {
 		logger.Error("stopped", "error", err)
 		return exitFailure

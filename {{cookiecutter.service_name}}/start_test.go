@@ -15,6 +15,9 @@ import (
 	"time"
 
 	"{{ cookiecutter.module_path }}/internal/config"
+{%- if cookiecutter.database != "none" %}
+	"{{ cookiecutter.module_path }}/internal/database/databasetest"
+{%- endif %}
 )
 
 // running is the whole service, started by start for one test.
@@ -47,6 +50,9 @@ func env(variables ...string) func(string) (string, bool) {
 // address is the value of a variable. The service stops at the end of the test.
 func start(t *testing.T, variables ...string) *running {
 	t.Helper()
+{%- if cookiecutter.database != "none" %}
+	variables = append([]string{"DATABASE_URL=" + databasetest.New(t)}, variables...)
+{%- endif %}
 	ctx, stop := context.WithCancel(t.Context())
 	s := &running{stop: stop, status: make(chan int, 1), ended: make(chan struct{})}
 	log, stdout := io.Pipe()

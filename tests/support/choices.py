@@ -30,6 +30,8 @@ CHOICES = [
     Choice("telemetry", "prometheus", (r"^// Package telemetry counts the",), True, ("modules",)),
     Choice("telemetry", "opentelemetry", (r"otlpmetrichttp",), True, ("modules",)),
     Choice("telemetry", "both", (r"prometheus\.ExemplarObserver",), True, ("modules",)),
+    Choice("database", "none", ()),
+    Choice("database", "postgres", (r"jackc/pgx",), True, ("modules", "database_url")),
     Choice("license", "proprietary", (r"^Proprietary\b",)),
     Choice("license", "MIT", (r"\bMIT\b",)),
     Choice("license", "Apache-2.0", (r"\bApache\b",)),

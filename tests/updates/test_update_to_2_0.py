@@ -46,7 +46,7 @@ KEPT = {  # what a team has in files of the template, and keeps there
     "own image": {"Dockerfile"},
 }
 KEPT["all edits"] = set().union(*KEPT.values())
-IF_CONFLICTS, IF_REJECTS, _ = blocks(read("UPGRADING.md").partition("## [Unreleased]")[2].partition("\n## [")[0], "sh")
+IF_CONFLICTS, IF_REJECTS, *_ = blocks(read("UPGRADING.md").partition("## [Unreleased]")[2].partition("\n## [")[0], "sh")
 
 pytestmark = [pytest.mark.long, pytest.mark.skipif(not RELEASE, reason="this clone lacks the history of the template")]
 
@@ -113,13 +113,13 @@ def test_after_the_steps_by_hand_the_service_works(create: Create, template: Pat
     assert_works(BakedService(service), lint)
 
 
-def test_telemetry_can_be_turned_on_in_the_same_update(
-    create: Create, template: Path, lint: Lint, modules: None
+def test_options_can_be_turned_on_in_the_same_update(
+    create: Create, template: Path, lint: Lint, modules: None, database_url: None
 ) -> None:
     service = create(RELEASE)
     all_edits(service)
     commit(service, "What the team did")
-    update(service, template, "--variables-to-update", '{"telemetry": "both"}')
+    update(service, template, "--variables-to-update", '{"telemetry": "both", "database": "postgres"}')
     assert conflicts(service) == CONFLICTS["all edits"]
     type_in(service, template, IF_CONFLICTS)
     all_by_hand(service)

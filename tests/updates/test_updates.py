@@ -108,7 +108,7 @@ def parts_of_the_team(template: Path) -> dict[str, str]:
     service = template / SERVICE_FOLDER
     files = {name: (service / name) for name in files_of_the_team(template)}
     return {
-        **{name: file.read_text() if file.exists() else "" for name, file in files.items()},
+        **{name: file.read_text() if file.is_file() else "" for name, file in files.items()},
         "the end of .golangci.yml": (service / ".golangci.yml").read_text().partition("end of the template's part")[2],
         "the end of .gitignore": (service / ".gitignore").read_text().splitlines()[-1],
         "go.mod below module": (service / "go.mod").read_text().partition("\nmodule ")[2],
@@ -129,14 +129,14 @@ def test_what_teams_do_is_in_their_own_files_with_few_exceptions(bake: Bake, nam
     assert changed - at_the_end == IN_FILES_OF_THE_TEMPLATE.get(name, set())
 
 
-TURNED_ON = {"region": "eu", "audit": "log", "telemetry": "both"}
+TURNED_ON = {"region": "eu", "audit": "log", "telemetry": "both", "database": "postgres"}
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("edit", [nothing, all_edits, own_product], ids=lambda edit: edit.__name__)
 @pytest.mark.parametrize("answers", [{}, TURNED_ON], ids=["as before", "options turned on"])
 def test_an_updated_service_builds_and_passes_its_tests(
-    create: Create, template: Path, lint: Lint, edit: Change, answers: Answers
+    create: Create, template: Path, lint: Lint, database_url: None, edit: Change, answers: Answers
 ) -> None:
     service = BakedService(create())
     expected = edit_and_update(service.path, template, edit, all_changes, **answers)

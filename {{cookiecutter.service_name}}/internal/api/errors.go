@@ -53,6 +53,9 @@ const statusClientGone = 499
 // fail responds with the problem that err stands for. What it does not know is a failure of this service: the error is
 // logged, and the client gets a 500 without it.
 func fail(w http.ResponseWriter, r *http.Request, err error) {
+{%- if cookiecutter.database != "none" %}
+	err = explained(r.Context(), err)
+{%- endif %}
 	isOver := r.Context().Err() != nil
 	cancelled := isOver && errors.Is(err, context.Canceled)
 	timedOut := isOver && errors.Is(err, context.DeadlineExceeded)

@@ -10,6 +10,9 @@ import (
 
 	"{{ cookiecutter.module_path }}/internal/build"
 	"{{ cookiecutter.module_path }}/internal/config"
+{%- if cookiecutter.database != "none" %}
+	"{{ cookiecutter.module_path }}/internal/database"
+{%- endif %}
 	"{{ cookiecutter.module_path }}/internal/health"
 	"{{ cookiecutter.module_path }}/internal/problem"
 )
@@ -19,6 +22,9 @@ var openAPI []byte
 
 // Platform is what the template gives to the service.
 type Platform struct {
+{%- if cookiecutter.database != "none" %}
+	Database *database.Database
+{% endif %}
 	Build  build.Info
 	Config config.Config
 	Logger *slog.Logger
@@ -58,8 +64,14 @@ func (h *Handler) Open(ctx context.Context) (*Service, error) {
 	router.Handle("GET /version", fixedAnswer("application/json", mustJSON(h.platform.Build)))
 	router.Handle("/", problem.Unmatched(router.mux))
 	service.routes(router)
+{%- if cookiecutter.database != "none" %}
+	service.exampleRoutes(router)
+	h.mux.Store(router.mux)
+	h.readiness.Start(service.ready)
+{%- else %}
 	h.mux.Store(router.mux)
 	h.readiness.Start(service.Ready)
+{%- endif %}
 	close(h.opened)
 	return service, nil
 }

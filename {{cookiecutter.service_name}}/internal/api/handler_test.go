@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -34,7 +33,11 @@ func testPlatform(t *testing.T, variables ...string) Platform {
 		t.Fatal(err)
 	}
 	info := build.Info{Service: "orders", Version: "1.2.3", Commit: "unknown", GoVersion: "go1"}
-	return Platform{Build: info, Config: cfg, Logger: slog.New(slog.NewTextHandler(t.Output(), nil))}
+	platform := Platform{Build: info, Config: cfg, Logger: slog.New(slog.NewTextHandler(t.Output(), nil))}
+{%- if cookiecutter.database != "none" %}
+	platform.Database = openDatabase(t, platform)
+{%- endif %}
+	return platform
 }
 
 func newTestHandler(t *testing.T, variables ...string) *Handler {
@@ -57,10 +60,6 @@ func testHandler(t *testing.T, variables ...string) http.Handler {
 
 func TestRoutes(t *testing.T) {
 	t.Parallel()
-	description, err := os.ReadFile("openapi.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
 	tests := []struct {
 		method, path string
 		status       int
@@ -69,7 +68,7 @@ func TestRoutes(t *testing.T) {
 		{"GET", "/", http.StatusOK, `{"service":"orders","version":"1.2.3","openapi":"/openapi.yaml"}`},
 		{"GET", "/livez", http.StatusOK, `{"status":"ok"}`},
 		{"GET", "/version", http.StatusOK, `{"service":"orders","version":"1.2.3","commit":"unknown","go_version":"go1"}`},
-		{"GET", "/openapi.yaml", http.StatusOK, string(description)},
+		{"GET", "/openapi.yaml", http.StatusOK, string(openAPI)},
 		{"HEAD", "/version", http.StatusOK, ""},
 		{"GET", "/nothing/here", http.StatusNotFound, ""},
 		{"GET", "/debug/pprof/", http.StatusNotFound, ""},
@@ -142,6 +141,9 @@ func TestDescriptionHasTheRoutesAndNoOthers(t *testing.T) {
 	t.Cleanup(func() { _ = service.Close(context.Background()) })
 	router := newRouter(platform.Config)
 	service.routes(router)
+{%- if cookiecutter.database != "none" %}
+	service.exampleRoutes(router)
+{%- endif %}
 	routed := *router.patterns
 	var described []string
 	path := ""

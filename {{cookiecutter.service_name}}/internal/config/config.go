@@ -9,6 +9,9 @@ import (
 	"log/slog"
 	"net/netip"
 	"os"
+{%- if cookiecutter.database != "none" %}
+	"slices"
+{%- endif %}
 	"strconv"
 	"strings"
 	"time"
@@ -43,6 +46,10 @@ type Config struct {
 
 	ShutdownDelay   time.Duration
 	ShutdownTimeout time.Duration
+{%- if cookiecutter.database != "none" %}
+
+	Database Database
+{%- endif %}
 
 	Service Service
 }
@@ -89,11 +96,20 @@ func (c *Config) variables() []variable {
 func Load(lookup func(string) (string, bool)) (cfg Config, err error) {
 	err = load(cfg.all(), lookup)
 	cfg.RequestTimeout = min(cfg.RequestTimeout, cfg.WriteTimeout/4*3) // so that there is time left to respond
+{%- if cookiecutter.database != "none" %}
+	cfg.Database.fit(cfg.RequestTimeout)
+{%- endif %}
 	return cfg, err
 }
 
 // all returns the template's variables and those of service.go.
-func (c *Config) all() []variable { return append(c.variables(), c.Service.variables()...) }
+func (c *Config) all() []variable {
+{%- if cookiecutter.database != "none" %}
+	return slices.Concat(c.variables(), c.Database.variables(), c.Service.variables())
+{%- else %}
+	return append(c.variables(), c.Service.variables()...)
+{%- endif %}
+}
 
 func load(variables []variable, lookup func(string) (string, bool)) error {
 	var problems []error

@@ -1,0 +1,192 @@
+package database
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"{{ cookiecutter.module_path }}/internal/config"
+)
+
+// cancelGrace is how long a connection may still be used after its query was cancelled. Without it pgx would close the
+// connection, and each slow query would cost a new one (https://github.com/jackc/pgx/issues/2425).
+const cancelGrace = time.Second
+
+// poolSettings returns the settings of a pool.
+func poolSettings(cfg config.Database) (*pgxpool.Config, error) {
+	settings, err := parse(cfg.URL)
+	if err != nil {
+		return nil, err
+	}
+	settings.MaxConns = int32(cfg.MaxConns) //nolint:gosec // config has checked it
+	settings.MinIdleConns = min(settings.MinIdleConns, settings.MaxConns)
+	settings.PingTimeout = cfg.AcquireTimeout
+	conn := settings.ConnConfig
+{%- if cookiecutter.telemetry != "none" %}
+	conn.Tracer = observer{}
+{%- endif %}
+	conn.ConnectTimeout = cfg.AcquireTimeout // a dead host must not occupy the pool for longer
+	conn.BuildContextWatcherHandler = func(conn *pgconn.PgConn) ctxwatch.Handler {
+		return &pgconn.CancelRequestContextWatcherHandler{Conn: conn, DeadlineDelay: cancelGrace}
+	}
+	if !isPooled(conn) {
+		conn.RuntimeParams["statement_timeout"] = milliseconds(cfg.StatementTimeout)
+	}
+	return settings, nil
+}
+
+// parse reads the URL, or libpq's variables if there is none.
+func parse(url config.Secret) (*pgxpool.Config, error) {
+	if url.Reveal() != "" {
+		config.ForgetPGVariables()
+	}
+	settings, err := pgxpool.ParseConfig(url.Reveal())
+	if err != nil {
+		return nil, fmt.Errorf("DATABASE_URL or the PG variables: %w", err)
+	}
+	return settings, nil
+}
+
+// isPooled reports whether the URL is for a pooler such as PgBouncer, by its default_query_exec_mode. A pooler may refuse
+// startup parameters, and a SET would reach other clients.
+func isPooled(conn *pgx.ConnConfig) bool {
+	return conn.DefaultQueryExecMode != pgx.QueryExecModeCacheStatement
+}
+
+func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
+
+// acquire takes a connection from the pool, within DATABASE_ACQUIRE_TIMEOUT.
+func (d *Database) acquire(ctx context.Context) (*pgxpool.Conn, error) {
+	limited, cancel := context.WithTimeout(ctx, d.cfg.AcquireTimeout)
+	defer cancel()
+	conn, err := d.pool.Acquire(limited)
+	switch {
+	case err == nil:
+		return conn, nil
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case d.isBusy():
+{%- if cookiecutter.telemetry != "none" %}
+		countTimeout(ctx)
+{%- endif %}
+		return nil, unavailableError{fmt.Errorf("%w within %s", errBusy, d.cfg.AcquireTimeout)}
+	}
+	return nil, unavailableError{err}
+}
+
+// isBusy reports whether all connections are in use.
+func (d *Database) isBusy() bool {
+	stat := d.pool.Stat()
+	return stat.AcquiredConns() == stat.MaxConns()
+}
+
+// use takes a connection for a query, and returns a context that has DATABASE_QUERY_TIMEOUT. release gives both back.
+func (d *Database) use(ctx context.Context) (_ *pgx.Conn, limited context.Context, release func(), _ error) {
+	conn, err := d.connection(ctx)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	limited, cancel := context.WithTimeout(ctx, d.cfg.QueryTimeout)
+	return conn.Conn(), limited, sync.OnceFunc(func() { conn.Release(); cancel() }), nil
+}
+
+// connection takes a connection, and notes whether there was one. Until the schema is known to be new enough, there is none.
+func (d *Database) connection(ctx context.Context) (*pgxpool.Conn, error) {
+	select {
+	case <-d.connected:
+	default:
+		return nil, unavailableError{*d.state.Load()}
+	}
+	if ctx.Value(inTx{}) != nil {
+		return nil, ErrNested
+	}
+	conn, err := d.acquire(ctx)
+	if ctx.Err() == nil && !errors.Is(err, errBusy) {
+		d.note(err)
+	}
+	return conn, err
+}
+
+// Exec implements DBTX.
+func (d *Database) Exec(ctx context.Context, sql string, arguments ...any) (pgconn.CommandTag, error) {
+	conn, ctx, release, err := d.use(ctx)
+	if err != nil {
+		return pgconn.CommandTag{}, err
+	}
+	defer release()
+	tag, err := conn.Exec(ctx, sql, arguments...)
+	return tag, orLost(conn, err)
+}
+
+// Query implements DBTX. The connection is given back when the rows are read or closed.
+func (d *Database) Query(ctx context.Context, sql string, arguments ...any) (pgx.Rows, error) {
+	conn, ctx, release, err := d.use(ctx)
+	if err != nil {
+		return nil, err
+	}
+	found, err := conn.Query(ctx, sql, arguments...)
+	if err != nil {
+		err = orLost(conn, err)
+		release()
+		return nil, err
+	}
+	return &rows{found, conn, release, nil}, nil
+}
+
+// QueryRow implements DBTX. The connection is given back by Scan.
+func (d *Database) QueryRow(ctx context.Context, sql string, arguments ...any) pgx.Row {
+	conn, ctx, release, err := d.use(ctx)
+	if err != nil {
+		return row{err: err}
+	}
+	return row{conn.QueryRow(ctx, sql, arguments...), conn, release, nil}
+}
+
+// rows give their connection back.
+type rows struct {
+	pgx.Rows
+	conn    *pgx.Conn
+	release func()
+	err     error
+}
+
+func (r *rows) Next() bool {
+	if r.Rows.Next() {
+		return true
+	}
+	r.Close()
+	return false
+}
+
+func (r *rows) Close() {
+	r.Rows.Close()
+	r.err = orLost(r.conn, r.Rows.Err())
+	r.release()
+}
+
+func (r *rows) Err() error { return cmp.Or(r.err, r.Rows.Err()) }
+
+// row gives its connection back.
+type row struct {
+	pgx.Row
+	conn    *pgx.Conn
+	release func()
+	err     error
+}
+
+func (r row) Scan(destinations ...any) error {
+	if r.err != nil {
+		return r.err
+	}
+	defer r.release()
+	return orLost(r.conn, r.Row.Scan(destinations...))
+}
