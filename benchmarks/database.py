@@ -11,7 +11,6 @@ import statistics
 import subprocess
 import threading
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
@@ -49,7 +48,7 @@ def rows(folder: Path) -> Iterator[str]:
         figure = f"requests that fail when the database is away for 1 s, at {RATE}/s; the last one after its return"
         yield row(figure, "≤ 2 s", f"{failed}; {longest:.2f} s", longest > 2)
         for path, most in (("/livez", 10), ("/readyz", 20)):
-            took = milliseconds_to(path, binary, url)
+            took = figures.milliseconds_to_first_response(service, path=path, DATABASE_URL=url)
             yield row(f"start to the first 200 of `{path}`", f"≤ {most} ms", f"{took:.1f} ms", took > most)
     megabytes = binary.stat().st_size / 1e6
     yield row("stripped binary", "≤ 14 MB", f"{megabytes:.2f} MB", megabytes > 14)
@@ -74,7 +73,7 @@ def throughput(folder: Path, service: Path, url: str, rounds: int = 5) -> tuple[
     ports = [free_port(), free_port()]
     with ExitStack() as running:
         variables = {"PORT": str(ports[0]), "ADMIN_ADDR": "", "DATABASE_URL": url}
-        running.enter_context(figures.serving(ports[0], service / "bin/service", **variables))
+        running.enter_context(figures.serving(ports[0], service / "bin/service", until="/readyz", **variables))
         bare = figures.serving(ports[1], service / "bin/bare", "-address", f"127.0.0.1:{ports[1]}", DATABASE_URL=url)
         running.enter_context(bare)
         path = create(ports[0], "bench")
@@ -87,19 +86,12 @@ def throughput(folder: Path, service: Path, url: str, rounds: int = 5) -> tuple[
 
 
 def create(port: int, title: str) -> str:
-    """Create a note, as soon as the database is there, and return its path."""
+    """Create a note and return its path."""
     body = json.dumps({"title": title}).encode()
     headers = {"Content-Type": "application/json", "Idempotency-Key": title}
     request = urllib.request.Request(f"http://127.0.0.1:{port}/v1/notes", body, headers)
-    deadline = time.monotonic() + 5
-    while True:
-        try:
-            with urllib.request.urlopen(request, timeout=5) as response:
-                return str(response.headers["Location"])
-        except urllib.error.HTTPError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.01)
+    with urllib.request.urlopen(request, timeout=5) as response:
+        return str(response.headers["Location"])
 
 
 def round_trips(binary: Path, server: Postgres) -> int:
@@ -124,7 +116,8 @@ def round_trips(binary: Path, server: Postgres) -> int:
     threading.Thread(target=accept, daemon=True).start()
     port = free_port()
     url = server.url(DATABASE).replace(str(server.port), str(listener.getsockname()[1]))
-    with figures.serving(port, binary, PORT=str(port), ADMIN_ADDR="", DATABASE_URL=url, DATABASE_MAX_CONNS="1"):
+    variables = {"PORT": str(port), "ADMIN_ADDR": "", "DATABASE_URL": url, "DATABASE_MAX_CONNS": "1"}
+    with figures.serving(port, binary, until="/readyz", **variables):
         for title in ("warm", "warmer"):
             create(port, title)
         turns.clear()
@@ -150,7 +143,8 @@ def outage(binary: Path, server: Postgres) -> tuple[int, float]:
             if response.status != 200:
                 failures.append(time.monotonic())
 
-    with figures.serving(port, binary, PORT=str(port), ADMIN_ADDR="", DATABASE_URL=server.url(DATABASE)):
+    variables = {"PORT": str(port), "ADMIN_ADDR": "", "DATABASE_URL": server.url(DATABASE)}
+    with figures.serving(port, binary, until="/readyz", **variables):
         path = create(port, "outage")
         begin = time.monotonic() + 0.1
         clients = [threading.Thread(target=ask, args=(client,)) for client in range(CLIENTS)]
@@ -164,20 +158,3 @@ def outage(binary: Path, server: Postgres) -> tuple[int, float]:
         for client in clients:
             client.join()
     return len(failures), max([0.0, *(moment - returned for moment in failures)])
-
-
-def milliseconds_to(path: str, binary: Path, url: str, starts: int = 15) -> float:
-    """Return the median time from the start of the process to the first 200 of a path."""
-    times = []
-    for _ in range(starts):
-        port = free_port()
-        begin = time.perf_counter()
-        variables = {"PORT": str(port), "ADMIN_ADDR": "", "DATABASE_URL": url}
-        process = subprocess.Popen([binary], env=variables, stdout=subprocess.DEVNULL)
-        while True:
-            with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5):
-                break
-        times.append((time.perf_counter() - begin) * 1000)
-        process.kill()
-        process.wait()
-    return statistics.median(times)

@@ -56,11 +56,13 @@ def bake_seconds(folder: Path, source: Path) -> float:
 
 
 @contextmanager
-def serving(port: int, *command: str | Path, **variables: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Start a server without a log, wait until it answers, and kill it in the end."""
+def serving(
+    port: int, *command: str | Path, until: str = "/livez", **variables: str
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a server without a log, wait until a path is 200, and kill it in the end."""
     process = subprocess.Popen(command, env=variables, stdout=subprocess.DEVNULL)
     try:
-        wait_for_answer(port)
+        wait_for_answer(port, until)
         yield process
     finally:
         process.kill()
@@ -182,13 +184,13 @@ def allocations(service: Path) -> int:
     return int(found[1])
 
 
-def milliseconds_to_first_response(service: Path, rounds: int = 25) -> float:
-    """Return the time from the start of the process to its first 200."""
+def milliseconds_to_first_response(service: Path, rounds: int = 25, path: str = "/livez", **variables: str) -> float:
+    """Return the time from the start of the process to its first 200 of a path."""
 
     def once() -> float:
         port = free_port()
         begin = time.perf_counter()
-        with serving(port, service / "bin/service", PORT=str(port), ADMIN_ADDR=""):
+        with serving(port, service / "bin/service", until=path, PORT=str(port), ADMIN_ADDR="", **variables):
             return (time.perf_counter() - begin) * 1000
 
     return statistics.median(once() for _ in range(rounds))

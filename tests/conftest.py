@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import itertools
 import json
 import os
 import re
@@ -14,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from go_service_answers import template as questions
 from tests.support.baking import BakedService, bake_into
 from tests.support.commands import create_by_cruft
 from tests.support.fixtures import Bake, Create, Lint, Once
@@ -22,7 +20,7 @@ from tests.support.machine import is_port_free, missing_engine, skip
 from tests.support.postgres import Postgres, programs
 from tests.support.repository import TEMPLATE, clone_with_work_tree, copy_work_tree, init_repository
 from tools import toolchain
-from tools.modules import QUESTIONS
+from tools.modules import answers_with_modules
 from tools.running_service import RunningService
 
 
@@ -165,8 +163,7 @@ def engine() -> None:
 @pytest.fixture(scope="session")
 def modules(bake: Bake) -> None:
     """The Go modules that a choice requires, downloaded."""
-    choices = [[(question, choice) for choice in questions.choices()[question]] for question in QUESTIONS]
-    for answers in map(dict, itertools.product(*choices)):
+    for answers in answers_with_modules():
         try:
             bake(**answers).run("go", "mod", "tidy")
         except AssertionError as failure:

@@ -15,19 +15,22 @@ from tools import toolchain
 from tools.gallery import bake
 
 MODULES = template.ROOT / "templates/modules"
-
-
 QUESTIONS = ["telemetry", "database"]  # in the order of templates/modules.jinja
 
 
-def write_modules(choices: tuple[str, ...]) -> None:
-    """Bake the choices, tidy the service and keep the part of go.mod between its first line and the module's path."""
-    name = "-".join(choice for choice in choices if choice != "none")
+def answers_with_modules() -> list[dict[str, str]]:
+    """Return each combination of answers whose service requires modules."""
+    combinations = itertools.product(*(template.choices()[question] for question in QUESTIONS))
+    return [dict(zip(QUESTIONS, choices, strict=True)) for choices in combinations if set(choices) != {"none"}]
+
+
+def write_modules(answers: dict[str, str]) -> None:
+    """Bake the answers, tidy the service and keep the part of go.mod between its first line and the module's path."""
+    name = "-".join(choice for choice in answers.values() if choice != "none")
     for ending in ("mod", "sum"):
         (MODULES / f"{name}.{ending}").touch()
     with tempfile.TemporaryDirectory() as folder:
-        answers = [f"{question}={choice}" for question, choice in zip(QUESTIONS, choices, strict=True)]
-        service = bake(Path(folder) / "service", *answers)
+        service = bake(Path(folder) / "service", *(f"{question}={choice}" for question, choice in answers.items()))
         subprocess.run(["go", "mod", "tidy"], cwd=service, env=toolchain.environment(), check=True)
         required = (service / "go.mod").read_text().partition("\n")[2].rpartition("\nmodule ")[0]
         (MODULES / f"{name}.mod").write_text(f"{required.strip()}\n")
@@ -35,6 +38,5 @@ def write_modules(choices: tuple[str, ...]) -> None:
 
 
 if __name__ == "__main__":
-    for choices in itertools.product(*(template.choices()[question] for question in QUESTIONS)):
-        if set(choices) != {"none"}:
-            write_modules(choices)
+    for answers in answers_with_modules():
+        write_modules(answers)

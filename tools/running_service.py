@@ -109,13 +109,13 @@ def free_port() -> int:
         return port
 
 
-def wait_for_answer(port: int) -> None:
-    """Request /livez, without a pause, until the response is 200."""
+def wait_for_answer(port: int, path: str = "/livez") -> None:
+    """Request a path, without a pause, until the response is 200."""
     deadline = time.perf_counter() + 10
     while time.perf_counter() < deadline:
         try:
             with socket.create_connection(("127.0.0.1", port)) as connection:
-                connection.sendall(b"GET /livez HTTP/1.1\r\nHost: test\r\n\r\n")
+                connection.sendall(f"GET {path} HTTP/1.1\r\nHost: test\r\n\r\n".encode())
                 if connection.recv(15).startswith(b"HTTP/1.1 200"):
                     return
         except ConnectionError:

@@ -8,39 +8,14 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"{{ cookiecutter.module_path }}/internal/database"
 	"{{ cookiecutter.module_path }}/internal/database/databasetest"
-	"{{ cookiecutter.module_path }}/internal/queries"
 )
 
-// openDatabase opens the database of DATABASE_URL. Without that nobody is there, which only tests of handlers that need
-// it notice: they call databaseHandler.
-func openDatabase(t *testing.T, platform Platform) *database.Database {
-	t.Helper()
-	db, err := database.Open(platform.Config, platform.Logger, queries.Schema())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := db.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	isThere := func() bool { return platform.Config.Database.URL.Reveal() == "" || db.Ready(t.Context()) == nil }
-	for end := time.Now().Add(5 * time.Second); !isThere(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatal(db.Ready(t.Context()))
-		}
-	}
-	return db
-}
-
-// databaseHandler is testHandler with a database of its own.
+// databaseHandler is testHandler with a database of its own. Behind testHandler nobody is there.
 func databaseHandler(t *testing.T, variables ...string) http.Handler {
 	t.Helper()
 	return testHandler(t, append(variables, "DATABASE_URL="+databasetest.New(t))...)

@@ -13,6 +13,9 @@ import (
 
 	"{{ cookiecutter.module_path }}/internal/build"
 	"{{ cookiecutter.module_path }}/internal/config"
+{%- if cookiecutter.database != "none" %}
+	"{{ cookiecutter.module_path }}/internal/database/databasetest"
+{%- endif %}
 	"{{ cookiecutter.module_path }}/internal/health"
 	"{{ cookiecutter.module_path }}/internal/middleware"
 )
@@ -35,7 +38,7 @@ func testPlatform(t *testing.T, variables ...string) Platform {
 	info := build.Info{Service: "orders", Version: "1.2.3", Commit: "unknown", GoVersion: "go1"}
 	platform := Platform{Build: info, Config: cfg, Logger: slog.New(slog.NewTextHandler(t.Output(), nil))}
 {%- if cookiecutter.database != "none" %}
-	platform.Database = openDatabase(t, platform)
+	platform.Database = databasetest.Open(t, cfg, platform.Logger)
 {%- endif %}
 	return platform
 }

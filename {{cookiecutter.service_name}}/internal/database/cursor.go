@@ -27,10 +27,8 @@ func (d *Database) Cursor(list string, position any) string {
 
 // ReadCursor sets position to that of a cursor. The error is ErrBadCursor, or that there is no database yet.
 func (d *Database) ReadCursor(list, cursor string, position any) error {
-	select {
-	case <-d.connected:
-	default:
-		return unavailableError{*d.state.Load()}
+	if err := d.missing(); err != nil {
+		return err
 	}
 	signed, err := base64.RawURLEncoding.DecodeString(cursor)
 	if err != nil || len(signed) < macSize || !hmac.Equal(signed[:macSize], d.mac(list, signed[macSize:])) {

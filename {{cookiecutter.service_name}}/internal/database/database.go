@@ -78,7 +78,7 @@ func (d *Database) connect(ctx context.Context) bool {
 			return false
 		}
 		if err == nil {
-			close(d.connected) // before the state is nil: Ready looks at both
+			close(d.connected) // before the state is nil: missing looks at both
 		}
 		d.note(err)
 		if pause == firstPause {
@@ -117,12 +117,25 @@ func (d *Database) check(ctx context.Context) error {
 
 // note logs a change of state, once.
 func (d *Database) note(err error) {
+	if err == nil && *d.state.Load() == nil {
+		return // as with nearly every query
+	}
 	before := *d.state.Swap(&err)
 	switch {
 	case err == nil && before != nil:
 		d.logger.Info("database available")
 	case err != nil && (before == nil || stateOf(before) != stateOf(err)):
 		d.logger.Warn("database unavailable", "reason", stateOf(err), "error", err)
+	}
+}
+
+// missing returns why the database was not there yet, or nil.
+func (d *Database) missing() error {
+	select {
+	case <-d.connected:
+		return nil
+	default:
+		return unavailableError{*d.state.Load()}
 	}
 }
 
@@ -134,13 +147,8 @@ func (d *Database) Ready(ctx context.Context) error {
 	case <-ctx.Done():
 	case <-time.After(firstWait):
 	}
-	select {
-	case <-d.connected:
-	default:
-		return *d.state.Load()
-	}
-	if d.cfg.Readiness == "first" || d.isBusy() {
-		return nil
+	if err := d.missing(); err != nil || d.cfg.Readiness == "first" || d.isBusy() {
+		return err
 	}
 	_, err := d.Exec(ctx, "SELECT 1")
 	return err

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"{{ cookiecutter.module_path }}/internal/config"
 	"{{ cookiecutter.module_path }}/internal/database"
@@ -32,24 +31,7 @@ func open(t *testing.T, variables ...string) *database.Database {
 	if err != nil {
 		t.Fatal(err)
 	}
-	db, err := database.Open(cfg, slog.New(slog.NewTextHandler(t.Output(), nil)), queries.Schema())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := db.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	for end := time.Now().Add(5 * time.Second); ; time.Sleep(5 * time.Millisecond) {
-		err := db.Ready(t.Context())
-		if err == nil {
-			return db
-		}
-		if time.Now().After(end) {
-			t.Fatal(err)
-		}
-	}
+	return databasetest.Open(t, cfg, slog.New(slog.NewTextHandler(t.Output(), nil)))
 }
 
 // one returns the value of a query with one row and one column.

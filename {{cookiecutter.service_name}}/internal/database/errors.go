@@ -29,8 +29,8 @@ func orLost(conn *pgx.Conn, err error) error {
 // IsUnavailable reports whether err is the database's fault: it cannot be reached, is full, stops, or takes no changes. To
 // try again later may help. See https://www.postgresql.org/docs/current/errcodes-appendix.html.
 func IsUnavailable(err error) bool {
-	if refused, ok := errors.AsType[*pgconn.PgError](err); ok {
-		switch refused.Code {
+	if code := codeOf(err); code != "" {
+		switch code {
 		case "25006", // read_only_sql_transaction: this is a standby
 			"40001", "40P01", // serialization_failure, deadlock_detected: also when tried again
 			"55P03",                            // lock_not_available
@@ -39,7 +39,7 @@ func IsUnavailable(err error) bool {
 			"58000", "58030": // system_error, io_error
 			return true
 		}
-		class := refused.Code[:2]
+		class := code[:2]
 		return class == "08" || class == "28" || class == "3D" || class == "53" // connection, password, database, resources
 	}
 	_, ok := errors.AsType[unavailableError](err)

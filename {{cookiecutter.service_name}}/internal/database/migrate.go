@@ -47,11 +47,11 @@ func Migrate(ctx context.Context, url config.Secret, out io.Writer, schema fs.FS
 	defer db.Close()
 	ctx, cancel := context.WithTimeout(ctx, migrateTimeout)
 	defer cancel()
-	unlock, err := lock(ctx, db)
+	locked, err := lock(ctx, db)
 	if err != nil {
 		return err
 	}
-	defer unlock()
+	defer locked.Close() // then db.Close ends the session, and with it the lock
 	return do(ctx, db, out, schema)
 }
 
@@ -82,9 +82,9 @@ func openForMigrations(url config.Secret) (*sql.DB, error) {
 	return stdlib.OpenDB(*settings.ConnConfig), nil
 }
 
-// lock waits until nobody else migrates. It asks again and again: a session that waits for a lock would keep CREATE INDEX
+// lock waits until nobody else migrates, and returns the connection that has the lock. It asks again and again: a session that waits for a lock would keep CREATE INDEX
 // CONCURRENTLY from ending.
-func lock(ctx context.Context, db *sql.DB) (unlock func(), _ error) {
+func lock(ctx context.Context, db *sql.DB) (*sql.Conn, error) {
 	conn, err := db.Conn(ctx)
 	if err != nil {
 		return nil, err
@@ -95,7 +95,7 @@ func lock(ctx context.Context, db *sql.DB) (unlock func(), _ error) {
 			break
 		}
 		if isFree {
-			return func() { _ = conn.Close() }, nil // db.Close ends the session, and with it the lock
+			return conn, nil
 		}
 		select {
 		case <-ctx.Done():
@@ -239,7 +239,7 @@ func checkSchema(ctx context.Context, conn *pgx.Conn, schema fs.FS) error {
 	}
 	for _, set := range sets {
 		needs, err := set.newest()
-		if err != nil || needs == 0 {
+		if err != nil {
 			return err
 		}
 		var has int64

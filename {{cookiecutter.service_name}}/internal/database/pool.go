@@ -89,22 +89,20 @@ func (d *Database) isBusy() bool {
 	return stat.AcquiredConns() == stat.MaxConns()
 }
 
-// use takes a connection for a query, and returns a context that has DATABASE_QUERY_TIMEOUT. release gives both back.
+// use takes a connection for a query, and returns a context that has DATABASE_QUERY_TIMEOUT. release gives both back, once.
 func (d *Database) use(ctx context.Context) (_ *pgx.Conn, limited context.Context, release func(), _ error) {
 	conn, err := d.connection(ctx)
 	if err != nil {
 		return nil, nil, nil, err
 	}
 	limited, cancel := context.WithTimeout(ctx, d.cfg.QueryTimeout)
-	return conn.Conn(), limited, sync.OnceFunc(func() { conn.Release(); cancel() }), nil
+	return conn.Conn(), limited, func() { conn.Release(); cancel() }, nil
 }
 
 // connection takes a connection, and notes whether there was one. Until the schema is known to be new enough, there is none.
 func (d *Database) connection(ctx context.Context) (*pgxpool.Conn, error) {
-	select {
-	case <-d.connected:
-	default:
-		return nil, unavailableError{*d.state.Load()}
+	if err := d.missing(); err != nil {
+		return nil, err
 	}
 	if ctx.Value(inTx{}) != nil {
 		return nil, ErrNested
@@ -139,7 +137,7 @@ func (d *Database) Query(ctx context.Context, sql string, arguments ...any) (pgx
 		release()
 		return nil, err
 	}
-	return &rows{found, conn, release, nil}, nil
+	return &rows{found, conn, sync.OnceFunc(release), nil}, nil
 }
 
 // QueryRow implements DBTX. The connection is given back by Scan.

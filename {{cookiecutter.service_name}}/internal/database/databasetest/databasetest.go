@@ -7,11 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/url"
 	"os"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -42,6 +44,33 @@ func New(t testing.TB) string {
 		})
 	}
 	return s.urlOf(name)
+}
+
+// Open opens the database of DATABASE_URL, waits until it is there and closes it at the end of the test. Without a
+// DATABASE_URL nobody is there, and nobody is waited for.
+func Open(t testing.TB, cfg config.Config, logger *slog.Logger) *database.Database {
+	t.Helper()
+	db, err := database.Open(cfg, logger, queries.Schema())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	if cfg.Database.URL.Reveal() == "" {
+		return db
+	}
+	for end := time.Now().Add(5 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		err := db.Ready(t.Context())
+		if err == nil {
+			return db
+		}
+		if time.Now().After(end) {
+			t.Fatal(err)
+		}
+	}
 }
 
 // server is a PostgreSQL with a database that others are copied from.
