@@ -202,6 +202,8 @@ def test_a_standby_takes_no_changes_and_the_log_says_so(migrated: Migrated) -> N
         wait_until(lambda: get(service).status == 200, lambda: reasons(service))
         assert is_refusal(post(service, "Milk"))
         service.wait_for(lambda line: "read-only transaction" in str(line.get("error")))
+        migrated.server.query(f"ALTER DATABASE {migrated.name} RESET default_transaction_read_only")
+        wait_until(lambda: post(service, "Milk").status == 201, lambda: reasons(service), 2)
 
 
 @pytest.mark.contract("a full disk, a standby")

@@ -43,6 +43,34 @@ def test_the_generated_code_is_current(stateful: BakedService, tmp_path: Path) -
 
 
 @pytest.mark.long
+def test_the_example_is_deleted_as_the_page_says(
+    stateful: BakedService, tmp_path: Path, lint: Lint, database_url: None
+) -> None:
+    service = BakedService(Path(shutil.copytree(stateful.path, tmp_path / "my-service")))
+    write(service.path / "internal/queries/sql/accounts.sql", QUERY)
+    write(service.path / MIGRATION, OWN_TABLE)
+    for file in [*service.path.glob("internal/api/notes*"), service.path / "internal/queries/sql/notes.sql"]:
+        file.unlink()
+    service.make("sqlc")
+    service.make("test")
+    assert "0 issues" in lint(service)
+
+
+QUERY = """-- name: GetAccount :one
+SELECT * FROM accounts WHERE id = $1;
+"""
+
+OWN_TABLE = """-- +goose Up
+CREATE TABLE accounts (id uuid PRIMARY KEY, parent uuid, closed_at timestamptz);
+-- squawk-ignore ban-drop-table
+DROP TABLE notes;
+
+-- +goose Down
+DROP TABLE accounts;
+"""
+
+
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("rule", "sql"),
     [

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/json/v2"
 	"errors"
 	"fmt"
 	"maps"
@@ -31,10 +32,10 @@ func explained(ctx context.Context, err error) error {
 	switch {
 	case ctx.Err() != nil && (isUnavailable || database.IsCancelled(err)):
 		return errors.Join(ctx.Err(), err)
-	case database.IsCancelled(err): // by a timeout that is shorter than the request's
-		return errors.Join(context.DeadlineExceeded, err)
 	case isUnavailable:
 		return fmt.Errorf("%w: database: %w", ErrUnavailable, err)
+	case database.IsCancelled(err): // by a timeout that is shorter than the request's
+		return errors.Join(context.DeadlineExceeded, err)
 	case errors.Is(err, pgx.ErrNoRows):
 		return fmt.Errorf("%w: %w", ErrNotFound, err)
 	case errors.Is(err, database.ErrInFlight):
@@ -76,8 +77,19 @@ func (s *Service) answer(
 		})
 		return answer, err
 	}
-	hash := sha256.Sum256(mustJSON(request))
-	return s.Database.Once(r.Context(), database.Claim{Route: r.Pattern + " " + r.URL.Path, Key: key, Request: hash[:]}, do)
+	hash, err := hashOf(request)
+	if err != nil {
+		return answer, err
+	}
+	return s.Database.Once(r.Context(), database.Claim{Route: r.Pattern + " " + r.URL.Path, Key: key, Request: hash}, do)
+}
+
+// hashOf returns the same for equal requests. Without the members that are zero, a release that adds one knows the requests of
+// the release before.
+func hashOf(request any) ([]byte, error) {
+	text, err := json.Marshal(request, json.Deterministic(true), json.OmitZeroStructFields(true))
+	hash := sha256.Sum256(text)
+	return hash[:], err
 }
 
 // idempotencyKey returns the key of a request, or "". The quotes that the draft wants are optional.
@@ -100,8 +112,12 @@ func idempotencyKey(r *http.Request) (string, error) {
 	return key, nil
 }
 
-// answerWith returns an answer with value as its JSON.
+// answerWith returns an answer with value as its JSON. The header may be nil.
 func answerWith(status int, header http.Header, value any) database.Answer {
+	header = maps.Clone(header)
+	if header == nil {
+		header = http.Header{}
+	}
 	header.Set("Content-Type", "application/json")
 	return database.Answer{Status: status, Header: header, Body: mustJSON(value)}
 }

@@ -43,6 +43,7 @@ func TestANoteIsCreatedReadChangedAndDeleted(t *testing.T) {
 		{"of this version", "PUT", location, changed, []string{`If-Match: "7", ` + etag}, http.StatusOK},
 		{"changed since", "PUT", location, changed, []string{"If-Match: " + etag}, http.StatusPreconditionFailed},
 		{"of any version", "PUT", location, changed, []string{"If-Match: *"}, http.StatusOK},
+		{"deleted in another version", "DELETE", location, "", []string{`If-Match: "03"`}, http.StatusPreconditionFailed},
 		{"deleted", "DELETE", location, "", nil, http.StatusNoContent},
 		{"deleted again", "DELETE", location, "", nil, http.StatusNotFound},
 		{"read when it is gone", "GET", location, "", nil, http.StatusNotFound},

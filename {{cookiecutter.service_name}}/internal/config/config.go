@@ -97,7 +97,7 @@ func Load(lookup func(string) (string, bool)) (cfg Config, err error) {
 	err = load(cfg.all(), lookup)
 	cfg.RequestTimeout = min(cfg.RequestTimeout, cfg.WriteTimeout/4*3) // so that there is time left to respond
 {%- if cookiecutter.database != "none" %}
-	cfg.Database.fit(cfg.RequestTimeout)
+	cfg.Database.fit(cfg.RequestTimeout, cfg.WriteTimeout)
 {%- endif %}
 	return cfg, err
 }

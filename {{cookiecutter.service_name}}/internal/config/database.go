@@ -16,6 +16,10 @@ type Database struct {
 	QueryTimeout     time.Duration
 	StatementTimeout time.Duration
 	Readiness        string
+
+	// These follow from others.
+	IdleTimeout time.Duration // of a transaction, between two statements
+	CancelGrace time.Duration // for the server to end a query that was cancelled
 }
 
 func (d *Database) variables() []variable {
@@ -29,11 +33,14 @@ func (d *Database) variables() []variable {
 	}
 }
 
-// fit makes the timeouts fit into that of a request: when the database is at fault, the client has to hear it in time.
-func (d *Database) fit(request time.Duration) {
+// fit makes the timeouts fit into that of a request: when the database is at fault, the client has to hear it in time, before
+// the time to respond is over.
+func (d *Database) fit(request, respond time.Duration) {
 	d.StatementTimeout = min(d.StatementTimeout, request)
 	d.QueryTimeout = min(d.QueryTimeout, d.StatementTimeout)
 	d.AcquireTimeout = min(d.AcquireTimeout, d.QueryTimeout/2)
+	d.IdleTimeout = request + time.Second
+	d.CancelGrace = min(time.Second, (respond-request)/2)
 }
 
 // ForgetPGVariables unsets libpq's variables, such as PGPASSWORD: pgx would fill in with them what a URL lacks.
@@ -49,6 +56,9 @@ func ForgetPGVariables() {
 func databaseURL(field *Secret) parser {
 	return parser{secret: true, accepted: "a URL like postgres://app@db.example:5432/app", parse: func(value string) bool {
 		*field = NewSecret(value)
+		if value != "" {
+			ForgetPGVariables()
+		}
 		_, err := pgxpool.ParseConfig(value)
 		return value == "" || err == nil
 	}}

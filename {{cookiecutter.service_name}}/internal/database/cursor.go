@@ -34,7 +34,10 @@ func (d *Database) ReadCursor(list, cursor string, position any) error {
 	if err != nil || len(signed) < macSize || !hmac.Equal(signed[:macSize], d.mac(list, signed[macSize:])) {
 		return ErrBadCursor
 	}
-	return json.Unmarshal(signed[macSize:], position)
+	if json.Unmarshal(signed[macSize:], position) != nil {
+		return ErrBadCursor // of an older version, whose positions were others
+	}
+	return nil
 }
 
 func (d *Database) mac(list string, text []byte) []byte {

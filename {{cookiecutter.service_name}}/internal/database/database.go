@@ -109,10 +109,14 @@ func (d *Database) check(ctx context.Context) error {
 		return err
 	}
 	defer conn.Release()
-	if err := checkSchema(ctx, conn.Conn(), d.schema); err != nil {
-		return err
+	err = checkSchema(ctx, conn.Conn(), d.schema)
+	if err == nil {
+		err = conn.QueryRow(ctx, "SELECT key FROM cursor_keys").Scan(&d.cursorKey)
 	}
-	return conn.QueryRow(ctx, "SELECT key FROM cursor_keys").Scan(&d.cursorKey)
+	if err != nil {
+		return unavailableError{err}
+	}
+	return nil
 }
 
 // note logs a change of state, once.

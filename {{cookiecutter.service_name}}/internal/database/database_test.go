@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"log/slog"
 	"strings"
 	"sync"
 	"testing"
+	"testing/fstest"
 
 	"{{ cookiecutter.module_path }}/internal/config"
 	"{{ cookiecutter.module_path }}/internal/database"
@@ -131,6 +133,14 @@ func TestAQueryThatIsTooSlowIsCancelledAndItsConnectionSurvives(t *testing.T) {
 	}
 }
 
+func TestATransactionOfALostClientEnds(t *testing.T) {
+	t.Parallel()
+	db := open(t, "REQUEST_TIMEOUT=7s")
+	if got := one[string](t, db, "SHOW idle_in_transaction_session_timeout"); got != "8s" {
+		t.Errorf("the server ends it after %s, want a second after REQUEST_TIMEOUT", got)
+	}
+}
+
 func TestAConnectionIsAwaitedForAcquireTimeoutOnly(t *testing.T) {
 	t.Parallel()
 	db := open(t, "DATABASE_MAX_CONNS=1", "DATABASE_ACQUIRE_TIMEOUT=50ms")
@@ -200,29 +210,37 @@ func TestOnlyCursorsOfTheListAreRead(t *testing.T) {
 func TestMigrationsAreTakenBackOneAtATime(t *testing.T) {
 	t.Parallel()
 	url := config.NewSecret(databasetest.New(t))
-	migrate := func(arguments ...string) string {
+	schema := fstest.MapFS{
+		"99999999999999_more.sql": {Data: []byte("-- +goose Up\nCREATE TABLE more ();\n-- +goose Down\nDROP TABLE more;\n")},
+	}
+	names, _ := fs.Glob(queries.Schema(), "*")
+	for _, name := range names {
+		content, _ := fs.ReadFile(queries.Schema(), name)
+		schema[name] = &fstest.MapFile{Data: content}
+	}
+	const name = "99999999999999_more.sql\n"
+	for _, step := range []struct {
+		arguments []string
+		want      string
+	}{
+		{nil, "applied " + name},
+		{nil, "nothing to do: the schema is up to date\n"},
+		{[]string{"down", "--yes"}, "took back " + name},
+		{[]string{"status"}, "pending  " + name},
+		{nil, "applied " + name},
+	} {
 		var out strings.Builder
-		if err := database.Migrate(t.Context(), url, &out, queries.Schema(), arguments...); err != nil {
+		if err := database.Migrate(t.Context(), url, &out, schema, step.arguments...); err != nil {
 			t.Fatal(err)
 		}
-		return out.String()
-	}
-	if got := migrate(); got != "" {
-		t.Errorf("a schema that is the newest: migrate did %q", got)
-	}
-	if got := migrate("down", "--yes"); !strings.HasPrefix(got, "took back ") {
-		t.Errorf("down printed %q", got)
-	}
-	if got := migrate("status"); strings.Count(got, "pending") != 1 {
-		t.Errorf("status printed %q, want one that is pending", got)
-	}
-	if got := migrate(); strings.Count(got, "applied") != 1 {
-		t.Errorf("migrate printed %q, want one that was applied", got)
+		if got := out.String(); !strings.HasSuffix(got, step.want) {
+			t.Errorf("migrate %q printed %q, want %q", step.arguments, got, step.want)
+		}
 	}
 	for _, arguments := range [][]string{
 		{"down"}, {"up"}, {"status", "--yes"},
 	} {
-		if err := database.Migrate(t.Context(), url, io.Discard, queries.Schema(), arguments...); err == nil {
+		if err := database.Migrate(t.Context(), url, io.Discard, schema, arguments...); err == nil {
 			t.Errorf("migrate %q does something", arguments)
 		}
 	}

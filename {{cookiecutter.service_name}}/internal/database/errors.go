@@ -1,6 +1,7 @@
 package database
 
 import (
+	"context"
 	"errors"
 	"strings"
 
@@ -18,8 +19,16 @@ var (
 	errBusy     = errors.New("no free connection")
 )
 
-// orLost returns err, as an unavailableError if the connection was lost.
+const isStandby = "25006" // read_only_sql_transaction
+
+// orLost returns err, as an unavailableError if the connection was lost. It closes a connection to a standby: the server was
+// another one when it was opened, and a new connection finds that.
 func orLost(conn *pgx.Conn, err error) error {
+	if codeOf(err) == isStandby {
+		closing, cancel := context.WithTimeout(context.Background(), rollbackTimeout)
+		defer cancel()
+		_ = conn.Close(closing)
+	}
 	if err != nil && conn.IsClosed() {
 		return unavailableError{err}
 	}
@@ -29,9 +38,13 @@ func orLost(conn *pgx.Conn, err error) error {
 // IsUnavailable reports whether err is the database's fault: it cannot be reached, is full, stops, or takes no changes. To
 // try again later may help. See https://www.postgresql.org/docs/current/errcodes-appendix.html.
 func IsUnavailable(err error) bool {
+	if _, ok := errors.AsType[unavailableError](err); ok {
+		return true
+	}
 	if code := codeOf(err); code != "" {
 		switch code {
-		case "25006", // read_only_sql_transaction: this is a standby
+		case isStandby,
+			"25P03",          // idle_in_transaction_session_timeout
 			"40001", "40P01", // serialization_failure, deadlock_detected: also when tried again
 			"55P03",                            // lock_not_available
 			"57P01", "57P02", "57P03", "57P04", // the server stops, starts, or drops the database
@@ -42,8 +55,7 @@ func IsUnavailable(err error) bool {
 		class := code[:2]
 		return class == "08" || class == "28" || class == "3D" || class == "53" // connection, password, database, resources
 	}
-	_, ok := errors.AsType[unavailableError](err)
-	return ok
+	return false
 }
 
 // IsCancelled reports whether the server ended a statement, because a context was done or by DATABASE_STATEMENT_TIMEOUT.

@@ -67,8 +67,8 @@ func (d *Database) claim(ctx context.Context, conn *pgx.Conn, claim Claim) (answ
 	var request []byte
 	var header string
 	batch := &pgx.Batch{}
-	batch.Queue("begin")
-	if limit := d.localTimeout(conn); limit != "" {
+	batch.Queue("begin isolation level read committed") // in a stricter one, the look-up would not see who had the lock before
+	if limit := d.localLimits(conn); limit != "" {
 		batch.Queue(limit)
 	}
 	batch.Queue("SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0))", claim.Route+" "+claim.Key).QueryRow(
@@ -124,10 +124,20 @@ func (d *Database) sweep(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-time.After(sweepPause):
-			_, err := d.Exec(ctx, "DELETE FROM idempotency_keys WHERE expires_at < now()")
-			if err != nil && ctx.Err() == nil {
+			if err := d.removeExpiredKeys(ctx); err != nil && ctx.Err() == nil {
 				d.logger.Warn("expired idempotency keys remain", "error", err)
 			}
+		}
+	}
+}
+
+// removeExpiredKeys removes some at a time, so that it gets on however many there are.
+func (d *Database) removeExpiredKeys(ctx context.Context) error {
+	for {
+		tag, err := d.Exec(ctx, `DELETE FROM idempotency_keys WHERE ctid = ANY(ARRAY(
+			SELECT ctid FROM idempotency_keys WHERE expires_at < now() LIMIT 1000 FOR UPDATE SKIP LOCKED))`)
+		if err != nil || tag.RowsAffected() == 0 {
+			return err
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"regexp"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -26,44 +27,52 @@ var files embed.FS
 const ownTable, serviceTable = "goose_template_version", "goose_db_version"
 
 const (
-	migrationLock  = 5_077_392_846 // a number of our own, for all that migrate this database
-	lockPause      = 100 * time.Millisecond
-	tableLockLimit = "3s"             // how long a migration may make the queries of others wait behind it
-	tableLockPause = time.Second      // between two attempts to get the lock of a table
-	migrateTimeout = 10 * time.Minute // for all attempts
+	migrationLock = 5_077_392_846 // a number of our own, for all that migrate this database
+	lockPause     = 100 * time.Millisecond
+	// A migration that waits for the lock of a table makes the queries of others wait behind it. So it gives up soon, long before
+	// DATABASE_ACQUIRE_TIMEOUT, and tries again later.
+	tableLockLimit = "300ms"
+	tableLockPause = 2 * time.Second
+	longestWait    = 10 * time.Minute // for a lock
 )
+
+// migrator is "bin/service migrate".
+type migrator struct {
+	url    config.Secret
+	db     *sql.DB
+	out    io.Writer
+	schema fs.FS
+}
 
 // Migrate is "bin/service migrate". With no arguments it brings the schema to the newest version; "status" lists the
 // migrations, and "down --yes" takes back the service's last one.
 func Migrate(ctx context.Context, url config.Secret, out io.Writer, schema fs.FS, arguments ...string) error {
-	do, err := migration(arguments)
+	m := migrator{url, nil, out, schema}
+	do, err := m.command(arguments)
 	if err != nil {
 		return err
 	}
-	db, err := openForMigrations(url)
-	if err != nil {
+	if m.db, err = openForMigrations(url, tableLockLimit); err != nil {
 		return err
 	}
-	defer db.Close()
-	ctx, cancel := context.WithTimeout(ctx, migrateTimeout)
-	defer cancel()
-	locked, err := lock(ctx, db)
+	defer m.db.Close()
+	locked, err := lock(ctx, m.db)
 	if err != nil {
-		return err
+		return explain(url, err)
 	}
 	defer locked.Close() // then db.Close ends the session, and with it the lock
-	return do(ctx, db, out, schema)
+	return do(ctx)
 }
 
-// migration returns what the arguments ask for.
-func migration(arguments []string) (func(context.Context, *sql.DB, io.Writer, fs.FS) error, error) {
+// command returns what the arguments ask for.
+func (m *migrator) command(arguments []string) (func(context.Context) error, error) {
 	switch arguments := fmt.Sprint(arguments); arguments {
 	case "[]":
-		return up, nil
+		return m.up, nil
 	case "[status]":
-		return status, nil
+		return m.status, nil
 	case "[down --yes]":
-		return down, nil
+		return m.down, nil
 	case "[down]":
 		return nil, errors.New("down takes back the last migration, and what is in its tables is lost: type down --yes")
 	default:
@@ -73,18 +82,20 @@ func migration(arguments []string) (func(context.Context, *sql.DB, io.Writer, fs
 
 // openForMigrations has no limit for a statement: a migration may take long. It must not go through PgBouncer, where the
 // locks of a session mean nothing.
-func openForMigrations(url config.Secret) (*sql.DB, error) {
+func openForMigrations(url config.Secret, lockLimit string) (*sql.DB, error) {
 	settings, err := parse(url)
 	if err != nil {
 		return nil, err
 	}
-	settings.ConnConfig.RuntimeParams["lock_timeout"] = tableLockLimit
+	settings.ConnConfig.RuntimeParams["lock_timeout"] = lockLimit
 	return stdlib.OpenDB(*settings.ConnConfig), nil
 }
 
-// lock waits until nobody else migrates, and returns the connection that has the lock. It asks again and again: a session that waits for a lock would keep CREATE INDEX
-// CONCURRENTLY from ending.
+// lock waits until nobody else migrates, and returns the connection that has the lock. It asks again and again: a session
+// that waits for a lock would keep CREATE INDEX CONCURRENTLY from ending.
 func lock(ctx context.Context, db *sql.DB) (*sql.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, longestWait)
+	defer cancel()
 	conn, err := db.Conn(ctx)
 	if err != nil {
 		return nil, err
@@ -154,18 +165,18 @@ func Fingerprint(schema fs.FS) string {
 }
 
 // each calls do for all migrations.
-func each(db *sql.DB, schema fs.FS, do func(*goose.Provider) error) error {
-	sets, err := all(schema)
+func (m *migrator) each(do func(migrations, *goose.Provider) error) error {
+	sets, err := all(m.schema)
 	if err != nil {
 		return err
 	}
 	for _, set := range sets {
-		p, err := set.provider(db)
+		p, err := set.provider(m.db)
 		if errors.Is(err, goose.ErrNoMigrations) {
 			continue
 		}
 		if err == nil {
-			err = do(p)
+			err = do(set, p)
 		}
 		if err != nil {
 			return err
@@ -174,47 +185,120 @@ func each(db *sql.DB, schema fs.FS, do func(*goose.Provider) error) error {
 	return nil
 }
 
-func up(ctx context.Context, db *sql.DB, out io.Writer, schema fs.FS) error {
-	return each(db, schema, func(p *goose.Provider) error {
+func (m *migrator) up(ctx context.Context) error {
+	isCurrent := true
+	err := m.each(func(set migrations, p *goose.Provider) error {
 		for {
-			result, err := p.UpByOne(ctx)
-			switch {
-			case err == nil:
-				fmt.Fprintln(out, "applied", result.Source.Path)
-			case errors.Is(err, goose.ErrNoNextVersion):
-				return nil
-			case codeOf(err) != "55P03":
+			switch name, err := next(ctx, p); {
+			case err != nil:
 				return err
+			case name == "":
+				return nil
 			default:
-				fmt.Fprintln(out, "waiting: another transaction has the lock of a table")
-				select {
-				case <-ctx.Done():
+				isCurrent = false
+				if err := m.apply(ctx, set, p, name); err != nil {
 					return err
-				case <-time.After(tableLockPause):
 				}
 			}
 		}
 	})
+	if err == nil && isCurrent {
+		fmt.Fprintln(m.out, "nothing to do: the schema is up to date")
+	}
+	return err
 }
 
-func status(ctx context.Context, db *sql.DB, out io.Writer, schema fs.FS) error {
-	return each(db, schema, func(p *goose.Provider) error {
+// next returns the file of the first migration that was not applied, or "".
+func next(ctx context.Context, p *goose.Provider) (string, error) {
+	migrations, err := p.Status(ctx)
+	for _, migration := range migrations {
+		if migration.State == goose.StatePending {
+			return migration.Source.Path, err
+		}
+	}
+	return "", err
+}
+
+// apply applies the next migration. If somebody else has the lock of a table, it tries again, for up to longestWait.
+func (m *migrator) apply(ctx context.Context, set migrations, p *goose.Provider, name string) error {
+	content, err := fs.ReadFile(set.files, name)
+	if err != nil {
+		return err
+	}
+	if outsideTransaction.Match(content) {
+		return m.applyOutside(ctx, set)
+	}
+	for begin := time.Now(); ; {
+		result, err := p.UpByOne(ctx)
+		switch {
+		case err == nil:
+			fmt.Fprintln(m.out, "applied", result.Source.Path)
+			return nil
+		case codeOf(err) != "55P03" || time.Since(begin) > longestWait:
+			return err
+		}
+		fmt.Fprintln(m.out, "waiting: another transaction has the lock of a table")
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(jittered(tableLockPause)):
+		}
+	}
+}
+
+var outsideTransaction = regexp.MustCompile(`(?mi)^--\s*\+goose\s+NO\s+TRANSACTION`)
+
+// applyOutside applies a migration that has no transaction, such as CREATE INDEX CONCURRENTLY. Its locks let the queries of
+// others pass, so it waits for them without a limit. If it failed before, an index may be left that IF NOT EXISTS would take
+// for a good one.
+func (m *migrator) applyOutside(ctx context.Context, set migrations) error {
+	db, err := openForMigrations(m.url, "0")
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	var index string
+	switch err := db.QueryRowContext(ctx, invalidIndex).Scan(&index); {
+	case err == nil:
+		return fmt.Errorf("the index %s is invalid, because its creation failed: type DROP INDEX CONCURRENTLY %[1]s in psql, and migrate again", index)
+	case !errors.Is(err, sql.ErrNoRows):
+		return err
+	}
+	p, err := set.provider(db)
+	if err != nil {
+		return err
+	}
+	result, err := p.UpByOne(ctx)
+	if err == nil {
+		fmt.Fprintln(m.out, "applied", result.Source.Path)
+	}
+	return err
+}
+
+const invalidIndex = `SELECT indexrelid::regclass::text FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
+	WHERE NOT indisvalid AND relkind = 'i' AND indexrelid NOT IN (SELECT index_relid FROM pg_stat_progress_create_index)`
+
+func (m *migrator) status(ctx context.Context) error {
+	return m.each(func(_ migrations, p *goose.Provider) error {
 		migrations, err := p.Status(ctx)
-		for _, m := range migrations {
-			fmt.Fprintf(out, "%-8s %s\n", m.State, m.Source.Path)
+		for _, migration := range migrations {
+			fmt.Fprintf(m.out, "%-8s %s\n", migration.State, migration.Source.Path)
 		}
 		return err
 	})
 }
 
-func down(ctx context.Context, db *sql.DB, out io.Writer, schema fs.FS) error {
-	p, err := migrations{serviceTable, schema}.provider(db)
+func (m *migrator) down(ctx context.Context) error {
+	p, err := migrations{serviceTable, m.schema}.provider(m.db)
 	if err != nil {
 		return err
 	}
 	result, err := p.Down(ctx)
-	if err == nil {
-		fmt.Fprintln(out, "took back", result.Source.Path)
+	switch {
+	case err == nil:
+		fmt.Fprintln(m.out, "took back", result.Source.Path)
+	case errors.Is(err, goose.ErrNoNextVersion):
+		return errors.New("nothing to take back")
 	}
 	return err
 }

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"os"
 	"strconv"
 	"sync"
 	"time"
@@ -16,10 +18,6 @@ import (
 
 	"{{ cookiecutter.module_path }}/internal/config"
 )
-
-// cancelGrace is how long a connection may still be used after its query was cancelled. Without it pgx would close the
-// connection, and each slow query would cost a new one (https://github.com/jackc/pgx/issues/2425).
-const cancelGrace = time.Second
 
 // poolSettings returns the settings of a pool.
 func poolSettings(cfg config.Database) (*pgxpool.Config, error) {
@@ -35,13 +33,23 @@ func poolSettings(cfg config.Database) (*pgxpool.Config, error) {
 	conn.Tracer = observer{}
 {%- endif %}
 	conn.ConnectTimeout = cfg.AcquireTimeout // a dead host must not occupy the pool for longer
+	// Otherwise pgx would close the connection, and each slow query would cost a new one: https://github.com/jackc/pgx/issues/2425.
 	conn.BuildContextWatcherHandler = func(conn *pgconn.PgConn) ctxwatch.Handler {
-		return &pgconn.CancelRequestContextWatcherHandler{Conn: conn, DeadlineDelay: cancelGrace}
+		return &pgconn.CancelRequestContextWatcherHandler{Conn: conn, DeadlineDelay: cfg.CancelGrace}
 	}
 	if !isPooled(conn) {
-		conn.RuntimeParams["statement_timeout"] = milliseconds(cfg.StatementTimeout)
+		maps.Copy(conn.RuntimeParams, limits(cfg))
 	}
 	return settings, nil
+}
+
+// limits are settings of PostgreSQL for each connection, or for each transaction behind a pooler. The second one ends the
+// transactions of a client that the network has cut off: their locks would stay.
+func limits(cfg config.Database) map[string]string {
+	return map[string]string{
+		"statement_timeout":                   milliseconds(cfg.StatementTimeout),
+		"idle_in_transaction_session_timeout": milliseconds(cfg.IdleTimeout),
+	}
 }
 
 // parse reads the URL, or libpq's variables if there is none.
@@ -54,6 +62,14 @@ func parse(url config.Secret) (*pgxpool.Config, error) {
 		return nil, fmt.Errorf("DATABASE_URL or the PG variables: %w", err)
 	}
 	return settings, nil
+}
+
+// explain says that there is no setting for a database, if that is why nobody is there.
+func explain(url config.Secret, err error) error {
+	if url.Reveal() == "" && os.Getenv("PGHOST") == "" {
+		return fmt.Errorf("neither DATABASE_URL nor PGHOST is set: %w", err)
+	}
+	return err
 }
 
 // isPooled reports whether the URL is for a pooler such as PgBouncer, by its default_query_exec_mode. A pooler may refuse
@@ -80,7 +96,7 @@ func (d *Database) acquire(ctx context.Context) (*pgxpool.Conn, error) {
 {%- endif %}
 		return nil, unavailableError{fmt.Errorf("%w within %s", errBusy, d.cfg.AcquireTimeout)}
 	}
-	return nil, unavailableError{err}
+	return nil, unavailableError{explain(d.cfg.URL, err)}
 }
 
 // isBusy reports whether all connections are in use.
@@ -137,7 +153,13 @@ func (d *Database) Query(ctx context.Context, sql string, arguments ...any) (pgx
 		release()
 		return nil, err
 	}
-	return &rows{found, conn, sync.OnceFunc(release), nil}, nil
+	r := &rows{Rows: found}
+	r.close = sync.OnceFunc(func() {
+		found.Close()
+		r.err = orLost(conn, found.Err())
+		release()
+	})
+	return r, nil
 }
 
 // QueryRow implements DBTX. The connection is given back by Scan.
@@ -152,9 +174,8 @@ func (d *Database) QueryRow(ctx context.Context, sql string, arguments ...any) p
 // rows give their connection back.
 type rows struct {
 	pgx.Rows
-	conn    *pgx.Conn
-	release func()
-	err     error
+	close func()
+	err   error
 }
 
 func (r *rows) Next() bool {
@@ -165,11 +186,7 @@ func (r *rows) Next() bool {
 	return false
 }
 
-func (r *rows) Close() {
-	r.Rows.Close()
-	r.err = orLost(r.conn, r.Rows.Err())
-	r.release()
-}
+func (r *rows) Close() { r.close() }
 
 func (r *rows) Err() error { return cmp.Or(r.err, r.Rows.Err()) }
 

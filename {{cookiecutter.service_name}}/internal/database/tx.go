@@ -3,6 +3,8 @@ package database
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -89,19 +91,23 @@ func rollback(ctx context.Context, conn *pgx.Conn) {
 
 func (d *Database) begin(ctx context.Context, conn *pgx.Conn) error {
 	sql := "begin"
-	if limit := d.localTimeout(conn); limit != "" {
+	if limit := d.localLimits(conn); limit != "" {
 		sql += "; " + limit
 	}
 	_, err := conn.Exec(ctx, sql)
 	return err
 }
 
-// localTimeout returns a statement that limits the others of a transaction, or "" if the connection has the limit.
-func (d *Database) localTimeout(conn *pgx.Conn) string {
+// localLimits returns a statement that limits a transaction, or "" if the connection has the limits.
+func (d *Database) localLimits(conn *pgx.Conn) string {
 	if !isPooled(conn.Config()) {
 		return ""
 	}
-	return "set local statement_timeout = " + milliseconds(d.cfg.StatementTimeout)
+	var values []string
+	for name, value := range limits(d.cfg) {
+		values = append(values, fmt.Sprintf("set_config('%s', '%s', true)", name, value))
+	}
+	return "SELECT " + strings.Join(values, ", ")
 }
 
 func commit(ctx context.Context, conn *pgx.Conn) error {

@@ -29,11 +29,12 @@ func (q *Queries) CreateNote(ctx context.Context, title string, text string) (No
 }
 
 const deleteNote = `-- name: DeleteNote :execrows
-DELETE FROM notes WHERE id = $1
+DELETE FROM notes
+WHERE id = $1 AND (version = any($2::bigint[]) OR $3::boolean)
 `
 
-func (q *Queries) DeleteNote(ctx context.Context, id string) (int64, error) {
-	result, err := q.db.Exec(ctx, deleteNote, id)
+func (q *Queries) DeleteNote(ctx context.Context, iD string, versions []int64, anyVersion bool) (int64, error) {
+	result, err := q.db.Exec(ctx, deleteNote, iD, versions, anyVersion)
 	if err != nil {
 		return 0, err
 	}

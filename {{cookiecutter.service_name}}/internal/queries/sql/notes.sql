@@ -17,4 +17,5 @@ UPDATE notes SET title = $2, text = $3, version = version + 1, updated_at = now(
 WHERE id = $1 AND (version = any(sqlc.arg(versions)::bigint[]) OR sqlc.arg(any_version)::boolean) RETURNING *;
 
 -- name: DeleteNote :execrows
-DELETE FROM notes WHERE id = $1;
+DELETE FROM notes
+WHERE id = $1 AND (version = any(sqlc.arg(versions)::bigint[]) OR sqlc.arg(any_version)::boolean);

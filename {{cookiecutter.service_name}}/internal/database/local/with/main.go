@@ -38,6 +38,7 @@ func run(arguments []string) error {
 		return err
 	}
 	defer stop()
+	fmt.Fprintln(os.Stderr, "PostgreSQL, with its data in bin/postgres:", url)
 	command := exec.Command(arguments[0], arguments[1:]...) //nolint:gosec // what the caller asked for
 	command.Env = append(os.Environ(), "DATABASE_URL="+url)
 	command.Stdin, command.Stdout, command.Stderr = os.Stdin, os.Stdout, os.Stderr
