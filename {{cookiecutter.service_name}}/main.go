@@ -92,7 +92,7 @@ func run(
 		return exitOK
 	case "-healthcheck", "--healthcheck": // for a container; Docker knows 0 and 1 and reserves 2
 		if err == nil {
-			err = health.Check(cfg.Port)
+			err = health.Check(cfg.Port, cfg.AdminAddr)
 		}
 		if err != nil {
 			return fail(stderr, exitFailure, err)

@@ -179,6 +179,15 @@ def test_the_health_check_of_a_draining_service_is_0(binary: Path) -> None:
 
 
 @pytest.mark.contract("image")
+def test_the_health_check_of_a_service_whose_connections_are_all_in_use_is_0(binary: Path) -> None:
+    with RunningService(binary, MAX_CONNECTIONS="1") as service:
+        (_, port), (host, admin) = service.address(), service.address("ADMIN_ADDR")
+        with raw_http.connect(("127.0.0.1", port)):
+            assert run(binary, "-healthcheck", PORT=str(port), ADMIN_ADDR=f"{host}:{admin}").returncode == 0
+            assert run(binary, "-healthcheck", PORT=str(port), ADMIN_ADDR="").returncode == 1
+
+
+@pytest.mark.contract("image")
 def test_the_health_check_tells_0_or_1(service: RunningService, binary: Path) -> None:
     _, port = service.address()
     assert run(binary, "-healthcheck", PORT=str(port)).returncode == 0

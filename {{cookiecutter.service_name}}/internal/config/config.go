@@ -4,6 +4,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -158,13 +159,7 @@ func Help() string {
 	var text strings.Builder
 	text.WriteString("Environment variables, with their defaults:\n")
 	for _, v := range new(Config).all() {
-		fallback := v.fallback
-		switch fallback {
-		case "":
-			fallback = "(none)"
-		case required:
-			fallback = "(required)"
-		}
+		fallback := cmp.Or(map[string]string{"": "(none)", required: "(required)"}[v.fallback], v.fallback)
 		fmt.Fprintf(&text, "  %-20s %-15s %s\n", v.name, fallback, v.meaning)
 	}
 	return text.String()

@@ -98,12 +98,9 @@ func level(field *slog.Level) parser {
 func listener(field *string) parser {
 	return parser{accepted: "host:port, :port or empty", parse: func(value string) bool {
 		*field = value
-		if value == "" {
-			return true
-		}
 		_, port, err := net.SplitHostPort(value)
 		_, portErr := strconv.ParseUint(port, 10, 16)
-		return err == nil && portErr == nil
+		return value == "" || err == nil && portErr == nil
 	}}
 }
 
