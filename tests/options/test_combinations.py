@@ -35,7 +35,7 @@ def test_a_combination_has_its_files_and_looks_hand_written(bake: Bake, answers:
     for name in service.files() - {LINK}:
         assert_looks_hand_written(name, service.read(name))
     for name in (name for name in service.files() if name.endswith(".md")):
-        links = re.findall(r"\]\((?!https?:|#)([^)]+)\)", service.read(name))
+        links = re.findall(r"\]\((?!https?:|#)([^)#]+)", service.read(name))
         assert all((service.path / name).parent.joinpath(link).exists() for link in links), name
 
 

@@ -32,6 +32,8 @@ CHOICES = [
     Choice("telemetry", "both", (r"prometheus\.ExemplarObserver",), True, ("modules",)),
     Choice("database", "none", ()),
     Choice("database", "postgres", (r"jackc/pgx",), True, ("modules", "database_url")),
+    Choice("deploy", "none", ()),
+    Choice("deploy", "kubernetes", (r"kustomize",)),
     Choice("license", "proprietary", (r"^Proprietary\b",)),
     Choice("license", "MIT", (r"\bMIT\b",)),
     Choice("license", "Apache-2.0", (r"\bApache\b",)),

@@ -52,6 +52,8 @@ class Postgres:
         with (self.data / "postgresql.conf").open("a") as file:
             for name, value in {**SETTINGS, **settings}.items():
                 file.write(f"{name} = '{value}'\n")
+        with (self.data / "pg_hba.conf").open("a") as file:
+            file.write("host all all all scram-sha-256\n")  # if it listens beyond this machine
         self._server: subprocess.Popen[bytes] | None = None
 
     def run(self, program: str, *options: str) -> str:

@@ -119,7 +119,12 @@ def test_options_can_be_turned_on_in_the_same_update(
     service = create(RELEASE)
     all_edits(service)
     commit(service, "What the team did")
-    update(service, template, "--variables-to-update", '{"telemetry": "both", "database": "postgres"}')
+    update(
+        service,
+        template,
+        "--variables-to-update",
+        '{"telemetry": "both", "database": "postgres", "deploy": "kubernetes"}',
+    )
     assert conflicts(service) == CONFLICTS["all edits"]
     type_in(service, template, IF_CONFLICTS)
     all_by_hand(service)
