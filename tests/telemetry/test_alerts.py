@@ -46,16 +46,19 @@ def promtool(folder: Path, *words: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.long
 @pytest.mark.contract("alerts")
 def test_promtool_accepts_the_rules(service: BakedService) -> None:
     for name in ("objectives.yml", "alerts.yml"):
         promtool(service.path / FOLDER, "check", "rules", "--lint=all", "--lint-fatal", name)
 
 
+@pytest.mark.long
 def test_the_alerts_fire_and_are_silent_as_their_test_says(service: BakedService) -> None:
     promtool(service.path / FOLDER, "test", "rules", "alerts_test.yml")
 
 
+@pytest.mark.long
 def test_the_alerts_read_the_objectives_of_the_team(service: BakedService, tmp_path: Path) -> None:
     """The same tests, with the constants of objectives.yml."""
     test = yaml.safe_load(service.read(f"{FOLDER}/alerts_test.yml"))

@@ -66,10 +66,12 @@ def test_the_parts_find_each_other(baked: BakedService) -> None:
     assert {host for pair in hosts for host in pair if host} <= set(compose(baked))
 
 
+@pytest.mark.long
 def test_promtool_accepts_the_configuration_of_prometheus(baked: BakedService) -> None:
     baked.run(command("promtool"), "check", "config", "--lint=all", "--lint-fatal", f"{FOLDER}/prometheus.yml")
 
 
+@pytest.mark.long
 def test_the_collector_accepts_its_configuration(baked: BakedService) -> None:
     if not (baked.path / FOLDER / "collector.yml").exists():
         assert "collector" not in compose(baked)
