@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.support.baking import BakedService
-from tests.support.kubernetes import CLIENTS, Cluster, Namespace, add_setting, use_image
+from tests.support.kubernetes import Cluster, Load, Namespace, add_setting, use_image
 from tests.support.machine import skip
 from tests.support.prometheus import wait_until
 
@@ -23,7 +23,7 @@ def test_ten_restarts_lose_no_request(running: BakedService, namespace: Namespac
         for _ in range(10):
             namespace.kubectl("rollout", "restart", "deployment/my-service")
             namespace.rollout()
-    assert seen.sent > 10_000
+    assert seen.sent > 5_000
     assert seen.failed == {}
 
 
@@ -59,7 +59,7 @@ def test_evictions_take_one_copy_at_a_time(running: BakedService, namespace: Nam
 
 
 @pytest.mark.contract("a copy that is killed")
-def test_a_copy_that_is_killed_at_once_costs_what_is_in_flight_on_it(
+def test_a_copy_that_is_killed_at_once_costs_connections_to_it_only(
     running: BakedService, namespace: Namespace
 ) -> None:
     with namespace.load() as seen:
@@ -67,12 +67,12 @@ def test_a_copy_that_is_killed_at_once_costs_what_is_in_flight_on_it(
         command = ["kubectl", "--namespace", namespace.name, "delete", "pod", "--force", name]
         subprocess.run(command, check=True, capture_output=True)  # it warns that it does not wait
         namespace.wait_for_copies(2)
-        time.sleep(5)  # for failures that come late
-    assert sum(seen.failed.values()) <= CLIENTS
+        time.sleep(5)  # the kill itself may come late
+    assert_only_connections_failed(namespace, seen)
 
 
 @pytest.mark.contract("a copy that is killed")
-def test_a_copy_that_runs_out_of_memory_costs_what_is_sent_to_it_until_the_cluster_notices(
+def test_a_copy_that_runs_out_of_memory_costs_connections_to_it_only(
     running: BakedService, namespace: Namespace
 ) -> None:
     with namespace.load() as seen:
@@ -80,8 +80,16 @@ def test_a_copy_that_runs_out_of_memory_costs_what_is_sent_to_it_until_the_clust
         assert not namespace.client("request", f"{pod['status']['podIP']}:8080", "/v1/greedy")
         wait_until(lambda: "OOMKilled" in namespace.told_of(name), lambda: namespace.told_of(name))
         namespace.wait_for_copies(2)
-    assert 0 < sum(seen.failed.values()) < seen.sent / 10
+    assert seen.failed != {}
+    assert_only_connections_failed(namespace, seen)
+
+
+def assert_only_connections_failed(namespace: Namespace, seen: Load) -> None:
+    """No response was an error, and nothing fails any more when the cluster has noticed."""
     assert not [failure for failure in seen.failed if "status" in failure]
+    with namespace.load() as later:
+        time.sleep(3)
+    assert later.failed == {}
 
 
 @pytest.mark.contract("a copy that is deleted or evicted")

@@ -21,7 +21,6 @@ from tests.support.team_edits import replace
 
 CLIENT = Path(__file__).parent / "podclient"
 OVERLAYS = ("staging", "production")
-CLIENTS = 16  # that send requests at once
 CLIENT_IMAGE = "pod-client:test"
 RESTRICTED = [f"pod-security.kubernetes.io/{mode}=restricted" for mode in ("enforce", "warn")]
 
