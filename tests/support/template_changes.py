@@ -61,11 +61,12 @@ def new_heads_and_tails(template: Path) -> None:
         jinja = re.match(r"(\{%-.*?-%\}\n)*", text, re.DOTALL)
         assert jinja
         head, body = jinja[0], text.removeprefix(jinja[0])
-        tail = "" if name in ENDS_OF_THE_TEAM else f"\n{comment.format('The last line.')}\n"
+        tail = "" if name in {*ENDS_OF_THE_TEAM, *WRITTEN_BY_MAKE} else f"\n{comment.format('The last line.')}\n"
         file.write_text(f"{head}{comment.format('The first line.')}\n\n{body}{tail}")
 
 
 ENDS_OF_THE_TEAM = {".golangci.yml", ".gitignore"}
+WRITTEN_BY_MAKE = {f"deploy/components/alerts/{name}.yaml" for name in ("alerts", "objectives")}
 
 
 def files_of_the_template(template: Path) -> list[str]:
