@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import raw_http
-from tools.running_service import RunningService, kibibytes
+from tools.running_service import RunningService, kibibytes, wait_for_answer
 
 GREETING = b'{"name":"Ada"}'
 
@@ -20,12 +20,12 @@ GREETING = b'{"name":"Ada"}'
 @pytest.mark.contract("over `MAX_IN_FLIGHT` requests at once")
 def test_under_overload_some_are_served_and_the_rest_refused_at_once(binary: Path) -> None:
     limit, many = 4, 40
-    with (
-        RunningService(binary, MAX_IN_FLIGHT=str(limit), READ_TIMEOUT="1m") as service,
-        raw_http.asking_all_the_while(service.address(), "/livez") as alive,
-        raw_http.asking_all_the_while(service.address(), "/readyz") as ready,
-        ExitStack() as stack,
-    ):
+    with RunningService(binary, MAX_IN_FLIGHT=str(limit), READ_TIMEOUT="1m") as service, ExitStack() as stack:
+        wait_for_answer(service.address()[1], "/readyz")
+        alive, ready = (
+            stack.enter_context(raw_http.asking_all_the_while(service.address(), path))
+            for path in ("/livez", "/readyz")
+        )
         clients = [stack.enter_context(raw_http.connect(service.address())) for _ in range(many)]
         for client in clients:
             client.sendall(raw_http.request("POST", "/v1/greetings", GREETING)[:-1])

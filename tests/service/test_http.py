@@ -15,7 +15,7 @@ from tests.support import raw_http
 from tests.support.baking import BakedService
 from tests.support.fixtures import Bake
 from tests.support.team_edits import add_routes
-from tools.running_service import RunningService
+from tools.running_service import RunningService, wait_for_answer
 
 GREETINGS = "/v1/greetings"
 
@@ -34,6 +34,7 @@ def test_the_root_tells_where_to_read_on(service: RunningService) -> None:
 @pytest.mark.contract("`GET /livez`, `GET /readyz`")
 @pytest.mark.parametrize("path", ["/livez", "/readyz"])
 def test_probes_are_answered(service: RunningService, path: str) -> None:
+    wait_for_answer(service.address()[1], path)
     answer = raw_http.ask(service.address(), "GET", path)
     assert (answer.status, answer.headers["Content-Type"], answer.json()) == (200, "application/json", {"status": "ok"})
     assert answer.headers["Cache-Control"] == "no-store"

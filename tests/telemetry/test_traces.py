@@ -71,6 +71,7 @@ def test_a_request_without_a_caller_begins_a_trace_of_its_own(watched: Path) -> 
         wait_until(lambda: len(receiver.spans) == 2, lambda: receiver.spans)
         assert {span.parent for span in receiver.spans} == {""}
         assert len({span.trace_id for span in receiver.spans}) == 2
+        service.stop()
         logged = {(line["trace_id"], line["span_id"]) for line in service.lines if line["msg"] == "request"}
         assert logged == {(span.trace_id, span.span_id) for span in receiver.spans}
 
