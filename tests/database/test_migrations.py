@@ -11,17 +11,10 @@ import pytest
 
 from tests.support.baking import BakedService
 from tests.support.postgres import Postgres
-from tests.support.stateful import Migrated, get, post, wait_until_ready
+from tests.support.stateful import Migrated, add_migration, get, post, wait_until_ready
 from tests.support.team_edits import write
 
 pytestmark = pytest.mark.long
-
-NEXT = """-- +goose Up
-ALTER TABLE notes ADD COLUMN colour text;
-
--- +goose Down
-ALTER TABLE notes DROP COLUMN colour;
-"""
 
 
 @pytest.fixture
@@ -36,7 +29,7 @@ def empty(stateful: BakedService, postgres: Postgres, tmp_path: Path) -> Migrate
 def newer(stateful: BakedService, tmp_path: Path) -> Path:
     """The binary of the service with one more migration."""
     service = BakedService(Path(shutil.copytree(stateful.path, tmp_path / "newer")))
-    write(service.path / "internal/queries/migrations/00002_colour.sql", NEXT)
+    add_migration(service)
     service.make("build")
     return service.path / "bin/service"
 

@@ -88,7 +88,7 @@ def ship(folder: Path) -> None:
     add_routes(service.path, 'r.Handle("GET /v1/slow", s.slow)', 'r.Handle("GET /v1/greedy", s.greedy)')
     ready = "func (s *Service) Ready(context.Context) error { return nil }"
     replace(service.path / "internal/api/service.go", ready, ready.replace("nil }", "unready() }"))
-    use_image(service, "trial", "newTag: 0.0.1")
+    use_image(service, "trial")
     service.run("docker", "build", "--quiet", "--build-arg", "VERSION=0.0.1", "--tag", "trial:0.0.1", ".")
 
 

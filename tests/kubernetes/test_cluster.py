@@ -17,10 +17,10 @@ import pytest
 from go_service_answers import template
 from tests.support.baking import BakedService, bake_into
 from tests.support.fixtures import Bake, Once
-from tests.support.kubernetes import Cluster, Namespace, render, use_components, use_image
+from tests.support.kubernetes import OVERLAYS, Cluster, Namespace, render, use_components, use_image
 from tests.support.machine import skip
 from tests.support.postgres import Postgres
-from tests.support.stateful import Migrated
+from tests.support.stateful import Migrated, add_migration
 from tests.support.team_edits import replace, write
 
 pytestmark = pytest.mark.long
@@ -63,7 +63,7 @@ def test_a_restricted_namespace_accepts_all_of_it_without_a_warning(
 ) -> None:
     service = bake(deploy="kubernetes", telemetry=telemetry, database=database)
     use_components(service)
-    for overlay in ("staging", "production"):
+    for overlay in OVERLAYS:
         folder = f"{service.path}/deploy/overlays/{overlay}"
         namespace.kubectl("apply", "--server-side", "--dry-run=server", "--validate=strict", "--kustomize", folder)
 
@@ -131,10 +131,10 @@ def stateful(once: Once, _cluster: Cluster, modules: None, tmp_path: Path) -> Ba
 
     def ship(folder: Path) -> None:
         service = bake_into(folder, deploy="kubernetes", database="postgres")
-        use_image(service, "trial-database", "newTag: 0.0.1")
+        use_image(service, "trial-database")
         for name in ("trial-database", "trial-newer"):
             service.run("docker", "build", "--quiet", "--tag", f"{name}:0.0.1", ".")
-            write(service.path / "internal/queries/migrations/00002_colour.sql", MIGRATION)
+            add_migration(service)
 
     service = BakedService(once("shipped-database", ship) / "my-service")
     _cluster.take("trial-database:0.0.1", "trial-newer:0.0.1")
@@ -153,7 +153,7 @@ def test_a_release_waits_for_its_migration(
         namespace.wait_for_copies(2)
         assert server.query("SELECT count(*) FROM notes") == "0"
 
-        use_image(stateful, "trial-newer", "newTag: 0.0.1")
+        use_image(stateful, "trial-newer")
         with namespace.load("/v1/notes") as seen:
             with Migrated(Path(), server, "postgres").holding("LOCK notes IN SHARE MODE"):
                 assert "timed out" in namespace.deploy(stateful, "staging", "ROLLOUT_TIMEOUT=20s", status=2)
@@ -190,11 +190,4 @@ spec:
   egress:
     - ports:
         - port: {port}
-"""
-
-MIGRATION = """-- +goose Up
-ALTER TABLE notes ADD COLUMN colour text;
-
--- +goose Down
-ALTER TABLE notes DROP COLUMN colour;
 """

@@ -106,7 +106,7 @@ def test_a_restart_of_the_container_runtime_costs_no_request(
 
 
 def set_a_bad_image(service: BakedService) -> None:
-    use_image(service, "trial", "newTag: 9.9.9")
+    use_image(service, "trial", "9.9.9")
 
 
 def set_a_bad_value(service: BakedService) -> None:

@@ -19,7 +19,7 @@ from tests.support.baking import BakedService
 from tests.support.prometheus import wait_until
 from tests.support.team_edits import replace
 
-CLIENT = Path(__file__).parent / "podclient"
+CLIENT = Path(__file__).parent / "podclient/main.go"
 OVERLAYS = ("staging", "production")
 CLIENT_IMAGE = "pod-client:test"
 RESTRICTED = [f"pod-security.kubernetes.io/{mode}=restricted" for mode in ("enforce", "warn")]
@@ -67,7 +67,7 @@ def build_client(folder: Path) -> None:
     """Build the image of the client."""
     (folder / "Dockerfile").write_text('FROM scratch\nCOPY client /client\nENTRYPOINT ["/client"]\n')
     machine = BakedService(folder)
-    machine.run("env", "CGO_ENABLED=0", "go", "build", "-o", "client", str(CLIENT / "main.go"))
+    machine.run("env", "CGO_ENABLED=0", "go", "build", "-o", "client", str(CLIENT))
     machine.run("docker", "build", "--quiet", "--tag", CLIENT_IMAGE, ".")
 
 
@@ -132,9 +132,9 @@ class Namespace:
         assert "Warning" not in printed, printed
         return printed
 
-    def rollout(self, name: str = "my-service", seconds: int = 180) -> None:
+    def rollout(self) -> None:
         """Wait for a rollout."""
-        self.kubectl("rollout", "status", f"deployment/{name}", f"--timeout={seconds}s", timeout=seconds + 20)
+        self.kubectl("rollout", "status", "deployment/my-service", "--timeout=180s", timeout=200)
 
     def pods(self) -> dict[str, Any]:
         """Return the copies of the service that are not ending, by name."""
@@ -190,11 +190,11 @@ def is_ready(pod: Any) -> bool:
     return conditions.get("Ready") == "True"
 
 
-def use_image(service: BakedService, name: str, version: str, overlay: str = "staging") -> None:
-    """Write an image into an overlay, with its version: "newTag: …" or "digest: …"."""
-    file = service.path / f"deploy/overlays/{overlay}/kustomization.yaml"
+def use_image(service: BakedService, name: str, tag: str = "0.0.1") -> None:
+    """Write an image into staging."""
+    file = service.path / "deploy/overlays/staging/kustomization.yaml"
     image = re.sub(r"newName: \S+", f"newName: {name}", file.read_text())
-    file.write_text(re.sub(r"(newTag|digest): \S+", version, image))
+    file.write_text(re.sub(r"newTag: \S+", f"newTag: {tag}", image))
 
 
 def use_components(service: BakedService) -> None:

@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.support import raw_http
+from tests.support.baking import BakedService
 from tests.support.postgres import Postgres
 from tests.support.prometheus import wait_until
+from tests.support.team_edits import write
 from tools.running_service import RunningService
 
 NOTES = "/v1/notes"
@@ -88,3 +90,16 @@ def post(service: RunningService, title: str, *headers: str, text: str = "") -> 
 
 def get(service: RunningService, path: str = NOTES) -> raw_http.Answer:
     return raw_http.ask(service.address(), "GET", path)
+
+
+def add_migration(service: BakedService) -> None:
+    """Add a column to the notes. The service of before does not know it."""
+    write(service.path / "internal/queries/migrations/00002_colour.sql", MIGRATION)
+
+
+MIGRATION = """-- +goose Up
+ALTER TABLE notes ADD COLUMN colour text;
+
+-- +goose Down
+ALTER TABLE notes DROP COLUMN colour;
+"""

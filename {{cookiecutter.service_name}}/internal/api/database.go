@@ -114,7 +114,6 @@ func idempotencyKey(r *http.Request) (string, error) {
 
 // answerWith returns an answer with value as its JSON. The header may be nil.
 func answerWith(status int, header http.Header, value any) database.Answer {
-	header = maps.Clone(header)
 	if header == nil {
 		header = http.Header{}
 	}

@@ -229,12 +229,8 @@ func (m *migrator) apply(ctx context.Context, set migrations, p *goose.Provider,
 		return m.applyOutside(ctx, set)
 	}
 	for begin := time.Now(); ; {
-		result, err := p.UpByOne(ctx)
-		switch {
-		case err == nil:
-			fmt.Fprintln(m.out, "applied", result.Source.Path)
-			return nil
-		case codeOf(err) != "55P03" || time.Since(begin) > longestWait:
+		err := m.step(ctx, p)
+		if codeOf(err) != "55P03" || time.Since(begin) > longestWait { // lock_not_available
 			return err
 		}
 		fmt.Fprintln(m.out, "waiting: another transaction has the lock of a table")
@@ -268,6 +264,11 @@ func (m *migrator) applyOutside(ctx context.Context, set migrations) error {
 	if err != nil {
 		return err
 	}
+	return m.step(ctx, p)
+}
+
+// step applies the next migration, once.
+func (m *migrator) step(ctx context.Context, p *goose.Provider) error {
 	result, err := p.UpByOne(ctx)
 	if err == nil {
 		fmt.Fprintln(m.out, "applied", result.Source.Path)
