@@ -91,7 +91,7 @@ def test_make_lists_every_target() -> None:
 @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "UPGRADING.md", "docs/platform-teams.md"])
 def test_every_make_target_in_a_document_exists(name: str) -> None:
     (phony,) = re.findall(r"^\.PHONY: (.*)$", read("Makefile"), re.MULTILINE)
-    of_a_service = {"build", "fuzz", "image", "lint", "run", "race"}
+    of_a_service = {"build", "fuzz", "image", "lint", "run", "race", "up"}
     named = set(re.findall(r"(?:`|^)make ([a-z-]+)", read(name), re.MULTILINE))
     assert named <= {*phony.split(), *of_a_service}
 

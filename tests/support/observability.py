@@ -1,4 +1,4 @@
-"""The folder of a service that has its alerts, its dashboard and what "make observe" starts."""
+"""The folder of a service that has its alerts and its dashboard, and what "make up" starts."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ FOLDER = "observability"
 
 def compose(baked: BakedService) -> dict[str, Any]:
     """Return the services of compose.yaml."""
-    services: dict[str, Any] = yaml.safe_load(baked.read(f"{FOLDER}/compose.yaml"))["services"]
+    services: dict[str, Any] = yaml.safe_load(baked.read("compose.yaml"))["services"]
     return services
