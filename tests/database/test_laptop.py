@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -14,9 +15,11 @@ import pytest
 
 from tests.support import raw_http
 from tests.support.baking import BakedService
+from tests.support.development import Development
 from tests.support.machine import skip
 from tests.support.postgres import unprivileged
 from tests.support.prometheus import wait_until
+from tests.support.team_edits import write
 from tools.running_service import free_port, wait_for_answer
 
 pytestmark = pytest.mark.long
@@ -47,6 +50,17 @@ def on(laptop: Path, *command: str, folder: str = ".") -> subprocess.Popen[str]:
 
 
 PORT = str(free_port())
+
+
+def air_of(service: BakedService, folder: Path) -> str:
+    """Install the air of `make dev` into a folder, for a user whose module cache is empty."""
+    address = re.search(r"^AIR += go run (.*)$", service.read("Makefile"), re.MULTILINE)
+    assert address
+    try:
+        service.run("env", f"GOBIN={folder}", "go", "install", address[1])
+    except AssertionError as failure:
+        skip(f"air cannot be downloaded: {failure}")
+    return str(folder / "air")
 
 
 def servers(laptop: Path) -> list[str]:
@@ -83,6 +97,23 @@ def test_make_run_keeps_what_was_stored(laptop: Path) -> None:
         service.communicate()
         wait_until(lambda: not servers(laptop), lambda: servers(laptop))
     assert [note["title"] for note in notes] == ["Bread", "Milk"]
+
+
+def test_make_dev_starts_one_server_and_migrates_before_each_start(laptop: Path, stateful: BakedService) -> None:
+    service, air = laptop / "service", air_of(stateful, laptop)
+    go = Path(stateful.run("go", "env", "GOROOT").strip()) / "bin"
+    environment = {"PATH": f"{go}:{os.defpath}", "HOME": str(laptop), "TMPDIR": str(laptop), "GOFLAGS": "-mod=vendor"}
+    BakedService(service).run("go", "mod", "vendor")  # the modules, for somebody who has downloaded none
+    with Development(service, int(PORT), environment, f"PORT={PORT}", f"AIR={air}", **unprivileged()) as development:
+        development.wait_for("Milk", "POST", "/v1/notes", '{"title": "Milk"}')
+        (server,) = [line for line in servers(laptop) if "bin/postgres -D" in line]
+        write(service / "internal/queries/migrations/00002_more.sql", "-- +goose Up\nCREATE TABLE more (id uuid);\n")
+        development.wait_for_line("applied 00002_more.sql")
+        development.wait_for("Milk", "GET", "/v1/notes")
+        assert [line for line in servers(laptop) if "bin/postgres -D" in line] == [server]
+        development.interrupt()
+        wait_until(lambda: not development.processes(), development.processes)
+    wait_until(lambda: not servers(laptop), lambda: servers(laptop))
 
 
 def test_root_is_told_what_to_do(stateful: BakedService) -> None:

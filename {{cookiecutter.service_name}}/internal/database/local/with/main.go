@@ -40,7 +40,7 @@ func run(arguments []string) error {
 	defer stop()
 	fmt.Fprintln(os.Stderr, "PostgreSQL, with its data in bin/postgres:", url)
 	command := exec.Command(arguments[0], arguments[1:]...) //nolint:gosec // what the caller asked for
-	command.Env = append(os.Environ(), "DATABASE_URL="+url)
+	command.Env = append(os.Environ(), "DATABASE_URL="+url, "LOCAL_DATABASE_URL="+url)
 	command.Stdin, command.Stdout, command.Stderr = os.Stdin, os.Stdout, os.Stderr
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
