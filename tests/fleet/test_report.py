@@ -49,8 +49,8 @@ def test_it_says_of_each_service_how_it_stands(fleet: Fleet, services: Path) -> 
         " one",
         "current      9.2.0    0                                  up to date",
         "forgot       9.1.0    1                                  its .cruft.json is not committed",
-        "old          9.0.0    2       55       2                 updates without conflict",
-        "rival        9.1.0    1       55       1                 conflict in AGENTS.md",
+        "old          9.0.0    2       58       2                 updates without conflict",
+        "rival        9.1.0    1       58       1                 conflict in AGENTS.md",
         "unlinked     9.1.0    1                                  not linked: type tools/fleet link",
         "without git                                              failed: not a git repository (or any of the parent"
         " directories): .git",

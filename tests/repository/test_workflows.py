@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from tests.support.commands import installed
-from tests.support.machine import go_environment, skip
+from tests.support.pipelines import actionlint
 from tests.support.repository import TEMPLATE
 
 WORKFLOWS = sorted((TEMPLATE / ".github/workflows").glob("*.yml"))
@@ -20,7 +20,6 @@ SCHEMAS = {
     "vendor.github-issue-forms": FORMS,
     "vendor.github-issue-config": [CHOOSER],
 }
-ACTIONLINT = ["go", "run", "github.com/rhysd/actionlint/cmd/actionlint@v1.7.12"]
 
 
 def command(name: str) -> str:
@@ -43,12 +42,4 @@ def test_zizmor_finds_nothing() -> None:
 
 @pytest.mark.long
 def test_actionlint_finds_nothing() -> None:
-    words = ["actionlint"] if shutil.which("actionlint") else ACTIONLINT
-    version = subprocess.run([*words, "-version"], env=go_environment(), capture_output=True, text=True)
-    if version.returncode:
-        skip(f"actionlint cannot be downloaded: {version.stderr.splitlines()[-1]}")
-    same_everywhere = ["-shellcheck=", "-pyflakes="]  # Otherwise the result depends on what else is installed.
-    done = subprocess.run(
-        [*words, *same_everywhere, *map(str, WORKFLOWS)], env=go_environment(), capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    actionlint(WORKFLOWS)

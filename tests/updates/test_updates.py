@@ -129,7 +129,14 @@ def test_what_teams_do_is_in_their_own_files_with_few_exceptions(bake: Bake, nam
     assert changed - at_the_end == IN_FILES_OF_THE_TEMPLATE.get(name, set())
 
 
-TURNED_ON = {"region": "eu", "audit": "log", "telemetry": "both", "database": "postgres", "deploy": "kubernetes"}
+TURNED_ON = {
+    "region": "eu",
+    "audit": "log",
+    "telemetry": "both",
+    "database": "postgres",
+    "deploy": "kubernetes",
+    "ci": "github",
+}
 
 
 @pytest.mark.long
