@@ -406,7 +406,7 @@ def test_the_parts_stop_in_order(own_binary: Path) -> None:
 @pytest.mark.contract("order of a stop")
 def test_a_part_that_hangs_is_named_and_the_rest_is_closed(own_binary: Path) -> None:
     with RunningService(own_binary, TOKEN=TOKEN, WORKER_DELAY="1h", SHUTDOWN_TIMEOUT="300ms") as service:
-        service.address()
+        wait_for_answer(service.address()[1], "/readyz")
         begin = time.monotonic()
         assert service.stop() == 1
         assert time.monotonic() - begin < 2

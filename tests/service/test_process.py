@@ -16,7 +16,7 @@ import pytest
 
 from tests.support import raw_http
 from tests.support.baking import BakedService
-from tools.running_service import RunningService
+from tools.running_service import RunningService, wait_for_answer
 
 
 def run(binary: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -154,7 +154,7 @@ def test_a_silent_connection_does_not_hold_the_stop(binary: Path, sent: bytes) -
 @pytest.mark.contract("second signal")
 def test_a_second_signal_ends_at_once(binary: Path) -> None:
     with RunningService(binary, SHUTDOWN_DELAY="1m") as service:
-        service.address()
+        wait_for_answer(service.address()[1], "/readyz")
         service.drain()
         service.signal()
         assert service.wait(2) == 1
@@ -164,7 +164,7 @@ def test_a_second_signal_ends_at_once(binary: Path) -> None:
 def test_no_second_signal_is_lost(binary: Path) -> None:
     for _ in range(20):
         with RunningService(binary, SHUTDOWN_DELAY="1m") as service:
-            service.address()
+            wait_for_answer(service.address()[1], "/readyz")
             service.signal(signal.SIGTERM)
             service.signal(signal.SIGINT)
             assert service.wait(5) == 1
@@ -174,6 +174,7 @@ def test_no_second_signal_is_lost(binary: Path) -> None:
 def test_the_health_check_of_a_draining_service_is_0(binary: Path) -> None:
     with RunningService(binary, SHUTDOWN_DELAY="1m") as service:
         _, port = service.address()
+        wait_for_answer(port, "/readyz")
         service.drain()
         assert run(binary, "-healthcheck", PORT=str(port)).returncode == 0
 
