@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, unquote_to_bytes
 
 import pytest
 import yaml
@@ -36,19 +36,22 @@ FILES = {"notes.md", "production.yaml", "provenance.json", "sbom-amd64.cdx.json"
 class Api(BaseHTTPRequestHandler):
     """GitLab's API, as far as a release needs it: it has what it was sent."""
 
-    bodies: dict[str, bytes]
+    bodies: dict[str, bytes]  # by path; what was posted to one path is one form
 
     def do_PUT(self) -> None:
         assert self.headers["JOB-TOKEN"] == "job"
-        self.bodies[self.path] = self.rfile.read(int(self.headers["Content-Length"]))
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        before = self.bodies.get(self.path)
+        self.bodies[self.path] = body if before is None else before + b"&" + body
         self.send_response(201)
         self.end_headers()
 
     do_POST = do_PUT  # noqa: N815
 
     def do_GET(self) -> None:
-        self.send_response(200 if self.path in self.bodies else 404)
+        self.send_response(200 if self.path in self.bodies or self.path.endswith("/links") else 404)
         self.end_headers()
+        self.wfile.write(unquote_to_bytes(self.bodies.get(self.path, b"")))
 
     def log_message(self, *_: object) -> None:
         pass
@@ -125,12 +128,10 @@ def on_github(runner: Runner, registry: str) -> dict[str, str]:
         "GITHUB_WORKFLOW_REF": f"{PROJECT}/.github/workflows/release.yml@refs/tags/v{VERSION}",
     }
     runner.run("release")
-    _, create, upload = runner.calls("gh").splitlines()
-    notes = "--notes-file bin/release/notes.md"
-    assert create == f"release create v{VERSION} --verify-tag --prerelease --title v{VERSION} {notes}"
-    assert upload.startswith(f"release upload v{VERSION} --clobber ")
-    names = ["notes.md", *re.findall(r"bin/release/(\S+)", upload)]
-    return {name: runner.service.read(f"bin/release/{name}") for name in names}
+    _, create = runner.calls("gh").splitlines()
+    options = f"--verify-tag --prerelease --title v{VERSION} --notes-file bin/release/notes.md "
+    assert create.startswith(f"release create v{VERSION} {options}")
+    return {name: runner.service.read(f"bin/release/{name}") for name in re.findall(r"bin/release/(\S+)", create)}
 
 
 def on_gitlab(runner: Runner, registry: str) -> dict[str, str]:
@@ -149,13 +150,17 @@ def on_gitlab(runner: Runner, registry: str) -> dict[str, str]:
             "CI_REGISTRY_USER": "somebody",
         }
         runner.run("release")
-    form = parse_qs(bodies.pop("/api/v4/projects/42/releases").decode())
+    release = bodies.pop("/api/v4/projects/42/releases")
+    form = parse_qs(release.decode())
     assert form["tag_name"] == [f"v{VERSION}"]
-    assert form["assets[links][][url]"] == [f"{api.removesuffix('/api/v4')}{path}" for path in bodies]
-    names = [path.removeprefix(f"/api/v4/projects/42/packages/generic/release/{VERSION}/") for path in bodies]
-    assert form["assets[links][][name]"] == names
-    files = {name: text.decode() for name, text in zip(names, bodies.values(), strict=True)}
-    return {"notes.md": form["description"][0], **files}
+    links = parse_qs(bodies.pop(f"/api/v4/projects/42/releases/v{VERSION}/assets/links").decode())
+    files = {
+        path.removeprefix(f"/api/v4/projects/42/packages/generic/release/{VERSION}/"): text
+        for path, text in bodies.items()
+    }
+    assert links["name"] == list(files)
+    assert links["url"] == [f"{api.removesuffix('/api/v4')}{path}" for path in bodies]
+    return {"notes.md": form["description"][0], **{name: text.decode() for name, text in files.items()}}
 
 
 @pytest.fixture(scope="module", params=HOSTS)
@@ -249,11 +254,17 @@ def test_the_manifests_have_the_digest_of_the_image(release: Release) -> None:
 def test_the_commands_of_the_page_verify_it(release: Release, host: str) -> None:
     """They verify by the identity of the pipeline, for which this test puts the key."""
     image, page = release.image, release.service.read("docs/ci.md")
-    (block,) = (block for block in blocks(page, "sh") if "cosign verify" in block)
-    for option, value in re.findall(r"(--certificate-\S+) (\S+)", block):
+    (block,) = (block for block in blocks(page, "sh") if "cosign" in block)
+    options = re.findall(r"(--certificate-\S+) (\S+)", block)
+    assert [option for option, _ in options] == ["--certificate-oidc-issuer", "--certificate-identity-regexp"]
+    script = block
+    for option, value in options:
         assert f"{option} " in release.service.run("cosign", "verify", "--help")
         assert value.lstrip("^").startswith("https://")
-    script = re.sub(r"by='[^']*'", f"by='--key={release.keys}/cosign.pub --insecure-ignore-tlog=true'", block)
+        script = script.replace(f"{option} {value}", "")
+    script = script.replace('"$@"', f'"$@" --key={release.keys}/cosign.pub --insecure-ignore-tlog=true').replace(
+        "\\\n", ""
+    )
     names = {
         "IMAGE@DIGEST_OF_ARCHITECTURE": release.image_of(release.platforms()["linux/arm64"]),
         "IMAGE@DIGEST": image,
@@ -301,16 +312,20 @@ def test_a_final_release_has_the_commits_of_its_candidates(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("host", HOSTS)
-def test_a_job_that_runs_again_replaces_what_it_published(tmp_path: Path, host: str) -> None:
+def test_a_release_that_is_there_keeps_its_notes_and_gets_the_files(tmp_path: Path, host: str) -> None:
     runner = new_runner(tmp_path, ci=host)
     write(runner.service.path / "bin/release/notes.md", "Notes\n")
     write(runner.service.path / "bin/release/provenance.json", "{}\n")
-    runner.stand_in("gh", "")  # there is a release
+    runner.stand_in("gh", "")  # it finds the release
     with gitlab_api() as (api, bodies):
-        release = "/api/v4/projects/42/releases/v0.1.0"
+        release, links = (f"/api/v4/projects/42/releases/v0.1.0{path}" for path in ("", "/assets/links"))
         bodies[release] = b""
         runner.variables |= {"CI_API_V4_URL": api, "CI_JOB_TOKEN": "job", "CI_PROJECT_ID": "42"}
-        runner.type("make publish VERSION=v0.1.0")
-    done = [line.rpartition(" v0.1.0 ")[0] for line in runner.calls("gh").splitlines() if "view" not in line]
-    assert done == (["release edit", "release upload"] if host == "github" else [])
-    assert bodies[release] == (b"description=Notes%0A" if host == "gitlab" else b"")
+        for _ in range(2):
+            runner.type("make publish VERSION=v0.1.0")
+    done = [line.partition(" v0.1.0")[0] for line in runner.calls("gh").splitlines() if "view" not in line]
+    assert done == (["release upload"] * 2 if host == "github" else [])
+    assert bodies[release] == b""
+    assert parse_qs(bodies.get(links, b"").decode()).get("name", []) == (
+        ["provenance.json"] if host == "gitlab" else []
+    )

@@ -77,7 +77,7 @@ release-notes:
 	echo >>$(RELEASE)/notes.md
 	case $$VERSION in *-*) ;; *) final="--exclude v*-*" ;; esac; \
 	before=$$(git describe --tags --abbrev=0 --match 'v[0-9]*' $$final HEAD^ 2>/dev/null); \
-	git log --no-merges --format='- %s (%h)' "$${before:+$$before..}HEAD" >>$(RELEASE)/notes.md
+	git log --no-merges --max-count=500 --format='- %s (%h)' "$${before:+$$before..}HEAD" >>$(RELEASE)/notes.md
 
 .PHONY: publish template-update template-propose
 publish: ## make a release of VERSION on {{ "GitHub" if cookiecutter.ci == "github" else "GitLab" }}, with the files in bin/release (in the pipeline only)

@@ -16,7 +16,7 @@ import (
 
 func main() {
 	err := run(os.Args[1:])
-	if ended, ok := errors.AsType[*exec.ExitError](err); ok {
+	if ended, ok := err.(*exec.ExitError); ok { //nolint:errorlint // of the command itself, not of a program that Start runs
 		os.Exit(ended.ExitCode())
 	}
 	if err != nil {
