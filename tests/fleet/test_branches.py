@@ -163,7 +163,7 @@ def test_services_of_one_repository_have_branches_of_their_own(fleet: Fleet, old
     }
     for name, branch in branches.items():
         changed = git(whole, "diff", "-z", "--name-only", "HEAD", branch).split("\0")[:-1]
-        assert len(changed) == 56
+        assert len(changed) == 59
         assert all(file.startswith(f"{name}/") for file in changed)
 
 
