@@ -65,6 +65,10 @@ class RunningService:
         line = self.wait_for(lambda line: line["msg"] == "listening" and line["variable"] == variable)
         return "127.0.0.1", int(line["address"].rpartition(":")[2])
 
+    def wait_until_ready(self) -> None:
+        """Wait until /readyz is 200. That is later than the line that says where it listens."""
+        wait_for_answer(self.address()[1], "/readyz")
+
     @property
     def url(self) -> str:
         host, port = self.address()

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from tests.support.baking import BakedService
-from tests.support.machine import skip
-from tests.support.prometheus import command
+from tests.support.prometheus import command, wait_until
 from tools.running_service import free_port
 
 
@@ -32,26 +29,24 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     config.write_text(f"{{version: 0.1, storage: {{inmemory: {{}}}}, http: {{addr: '{address}'}}}}")
     with subprocess.Popen([command("registry"), "serve", str(config)], stderr=subprocess.DEVNULL) as process:
         try:
-            wait_for_registry(address)
+            wait_until(lambda: answers(address), lambda: "the registry does not answer", seconds=10)
             yield address
         finally:
             process.kill()
 
 
-def wait_for_registry(address: str) -> None:
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        with suppress(OSError), urllib.request.urlopen(f"http://{address}/v2/"):
-            return
-        time.sleep(0.05)
-    raise TimeoutError("the registry does not answer")
+def answers(address: str) -> bool:
+    try:
+        urllib.request.urlopen(f"http://{address}/v2/").close()
+    except OSError:
+        return False
+    return True
 
 
 @pytest.fixture(scope="module")
 def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a key for cosign, and of settings that keep it away from the network."""
-    if not shutil.which("cosign"):
-        skip("there is no cosign command")
+    command("cosign")
     folder = tmp_path_factory.mktemp("keys")
     run = BakedService(folder).run
     run("env", "COSIGN_PASSWORD=", "cosign", "generate-key-pair")

@@ -94,12 +94,16 @@ echo https://gitlab.example/acme/my-service/-/merge_requests/1 >&2
 """
 
 
+def release(template: Path, version: str) -> None:
+    write_version(template, version)
+    git(template, "tag", version)
+
+
 def test_a_new_release_becomes_a_branch_that_keeps_the_work_of_the_team(
     origin: Path, template: Path, tmp_path: Path, host: str
 ) -> None:
     all_changes(template)
-    write_version(template, "3.0.0")
-    git(template, "tag", "3.0.0")
+    release(template, "3.0.0")
     write_version(template, "3.1.0-dev")
     runner = updated(origin, template, tmp_path / "first")
     assert git(origin, "show", f"{BRANCH}:.template").split()[1] == "3.0.0"
@@ -129,11 +133,6 @@ def test_a_conflict_is_in_the_branch_and_named(origin: Path, template: Path, tmp
     assert "<<<<<<< " in git(origin, "show", f"{BRANCH}:Makefile")
     assert "**Conflicts**" in proposal(runner)
     assert "- `Makefile`\n" in proposal(runner)
-
-
-def release(template: Path, version: str) -> None:
-    write_version(template, version)
-    git(template, "tag", version)
 
 
 def test_the_next_release_replaces_the_branch(origin: Path, template: Path, tmp_path: Path) -> None:

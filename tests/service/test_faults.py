@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import raw_http
-from tools.running_service import RunningService, kibibytes, wait_for_answer
+from tools.running_service import RunningService, kibibytes
 
 GREETING = b'{"name":"Ada"}'
 
@@ -21,7 +21,7 @@ GREETING = b'{"name":"Ada"}'
 def test_under_overload_some_are_served_and_the_rest_refused_at_once(binary: Path) -> None:
     limit, many = 4, 40
     with RunningService(binary, MAX_IN_FLIGHT=str(limit), READ_TIMEOUT="1m") as service, ExitStack() as stack:
-        wait_for_answer(service.address()[1], "/readyz")
+        service.wait_until_ready()
         alive, ready = (
             stack.enter_context(raw_http.asking_all_the_while(service.address(), path))
             for path in ("/livez", "/readyz")

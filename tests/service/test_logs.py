@@ -211,7 +211,7 @@ def test_the_admin_listener_has_the_limits_of_the_main_one(binary: Path) -> None
 @pytest.mark.contract("its limits and its stop")
 def test_the_admin_listener_has_the_stop_of_the_main_one(binary: Path) -> None:
     with RunningService(binary, SHUTDOWN_DELAY="500ms") as service:
-        wait_for_answer(service.address()[1], "/readyz")
+        service.wait_until_ready()
         service.drain()
         assert raw_http.ask(service.address("ADMIN_ADDR"), "GET", "/debug/vars").headers["Connection"] == "close"
         assert service.wait() == 0

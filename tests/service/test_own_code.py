@@ -16,7 +16,7 @@ from tests.support import raw_http
 from tests.support.commands import Done
 from tests.support.fixtures import Bake
 from tests.support.team_edits import add_routes, replace, write
-from tools.running_service import RunningService, wait_for_answer
+from tools.running_service import RunningService
 
 OWN = """package api
 
@@ -377,7 +377,7 @@ def test_a_service_that_starts_is_alive_and_not_ready(own_binary: Path) -> None:
 def test_a_change_of_the_readiness_is_logged(own_binary: Path, tmp_path: Path) -> None:
     broken = tmp_path / "broken"
     with RunningService(own_binary, TOKEN=TOKEN, OUT_OF_ORDER=str(broken)) as service:
-        wait_for_answer(service.address()[1], "/readyz")
+        service.wait_until_ready()
         broken.touch()
         assert raw_http.ask(service.address(), "GET", "/readyz").status == 200  # remembered for a second
         time.sleep(1.1)
@@ -406,7 +406,7 @@ def test_the_parts_stop_in_order(own_binary: Path) -> None:
 @pytest.mark.contract("order of a stop")
 def test_a_part_that_hangs_is_named_and_the_rest_is_closed(own_binary: Path) -> None:
     with RunningService(own_binary, TOKEN=TOKEN, WORKER_DELAY="1h", SHUTDOWN_TIMEOUT="300ms") as service:
-        wait_for_answer(service.address()[1], "/readyz")
+        service.wait_until_ready()
         begin = time.monotonic()
         assert service.stop() == 1
         assert time.monotonic() - begin < 2

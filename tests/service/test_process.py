@@ -154,7 +154,7 @@ def test_a_silent_connection_does_not_hold_the_stop(binary: Path, sent: bytes) -
 @pytest.mark.contract("second signal")
 def test_a_second_signal_ends_at_once(binary: Path) -> None:
     with RunningService(binary, SHUTDOWN_DELAY="1m") as service:
-        wait_for_answer(service.address()[1], "/readyz")
+        service.wait_until_ready()
         service.drain()
         service.signal()
         assert service.wait(2) == 1
@@ -164,7 +164,7 @@ def test_a_second_signal_ends_at_once(binary: Path) -> None:
 def test_no_second_signal_is_lost(binary: Path) -> None:
     for _ in range(20):
         with RunningService(binary, SHUTDOWN_DELAY="1m") as service:
-            wait_for_answer(service.address()[1], "/readyz")
+            service.wait_until_ready()
             service.signal(signal.SIGTERM)
             service.signal(signal.SIGINT)
             assert service.wait(5) == 1

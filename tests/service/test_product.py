@@ -18,7 +18,7 @@ from tests.support.baking import BakedService
 from tests.support.documents import table_rows
 from tests.support.fixtures import Bake, Lint
 from tests.support.team_edits import own_product
-from tools.running_service import RunningService, wait_for_answer
+from tools.running_service import RunningService
 
 TOKEN = "Authorization: Bearer hunter2"
 
@@ -101,7 +101,7 @@ def test_the_linters_and_the_race_detector_find_nothing(shortener: BakedService,
 
 def test_a_dependency_that_fails_is_named_and_comes_back(shortener: BakedService, safety: Safety) -> None:
     with RunningService(shortener.path / "bin/service", **safety.variables) as service:
-        wait_for_answer(service.address()[1], "/readyz")
+        service.wait_until_ready()
         safety.is_down = True
         answer = create(service, "go")
         assert (answer.status, answer.headers["Retry-After"]) == (503, "1")

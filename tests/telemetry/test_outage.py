@@ -92,7 +92,7 @@ REQUESTS = 200
 @pytest.mark.parametrize("collector", BROKEN)
 def test_a_collector_that_does_not_work_delays_nothing(watched: Path, collector: Broken) -> None:
     with collector() as url, RunningService(watched, OTEL_EXPORTER_OTLP_ENDPOINT=url, **EAGER) as service:
-        wait_for_answer(service.address()[1], "/readyz")
+        service.wait_until_ready()
         begin = time.monotonic()
         for _ in range(REQUESTS):
             assert raw_http.ask(service.address(), "GET", "/version").status == 200
