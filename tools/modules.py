@@ -15,7 +15,7 @@ from tools import toolchain
 from tools.gallery import bake
 
 MODULES = template.ROOT / "templates/modules"
-QUESTIONS = ["telemetry", "database"]  # in the order of templates/modules.jinja
+QUESTIONS = ["telemetry", "database", "rpc"]  # in the order of templates/modules.jinja
 
 
 def answers_with_modules() -> list[dict[str, str]]:

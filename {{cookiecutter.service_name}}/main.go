@@ -191,7 +191,7 @@ func serve(
 			middleware.AllowOrigins(cfg.TrustedOrigins),
 		),
 		Others: []lifecycle.Listener{
-			{Variable: "ADMIN_ADDR", Address: cfg.AdminAddr, Handler: middleware.Chain(admin.Routes(ctx, readiness),
+			{Variable: "ADMIN_ADDR", Address: cfg.AdminAddr, Handler: middleware.Chain(admin.Routes(ctx, readiness{% if cookiecutter.rpc != "none" %}, routes.Services{% endif %}),
 				middleware.Observe(logger, draining),
 				middleware.RefuseOtherTargets,
 				middleware.RefuseOtherHosts,

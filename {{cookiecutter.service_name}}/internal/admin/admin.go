@@ -17,9 +17,12 @@ import (
 // Routes serves profiles for "go tool pprof", the counters of expvar, and the probes, for a platform that should not
 // depend on the connections of PORT. It does not import net/http/pprof, which would
 // make the binary 5 % larger, but has some of its paths. A CPU profile ends early when ctx is done.
-func Routes(ctx context.Context, readiness *health.Readiness) http.Handler {
+func Routes(ctx context.Context, readiness *health.Readiness{% if cookiecutter.rpc != "none" %}, services func() []string{% endif %}) http.Handler {
 	mux := http.NewServeMux()
 	health.Routes(mux, readiness)
+{%- if cookiecutter.rpc != "none" %}
+	reflection(mux, services)
+{%- endif %}
 	mux.HandleFunc("GET /debug/pprof/{$}", func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintln(w, "profile (the CPU, for ?seconds=30)")
 		for _, p := range pprof.Profiles() {

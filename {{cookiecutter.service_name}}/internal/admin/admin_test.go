@@ -27,7 +27,7 @@ func TestRoutes(t *testing.T) {
 		{"/readyz", http.StatusServiceUnavailable, "{"},
 	}
 	readiness := health.NewReadiness(slog.New(slog.DiscardHandler), func() bool { return true })
-	routes := Routes(t.Context(), readiness)
+	routes := Routes(t.Context(), readiness{% if cookiecutter.rpc != "none" %}, func() []string { return nil }{% endif %})
 	for _, test := range tests {
 		t.Run(test.path, func(t *testing.T) {
 			t.Parallel()

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/json/v2"
@@ -119,19 +118,4 @@ func answerWith(status int, header http.Header, value any) database.Answer {
 	}
 	header.Set("Content-Type", "application/json")
 	return database.Answer{Status: status, Header: header, Body: mustJSON(value)}
-}
-
-// examples are routes that stand in files of their own, so that they go when these files are deleted.
-var examples []func(*Service, *Router)
-
-// addExample adds routes, and their description to openapi.yaml.
-func addExample(routes func(*Service, *Router), paths []byte) {
-	examples = append(examples, routes)
-	openAPI = bytes.Replace(openAPI, []byte("\npaths:\n"), append([]byte("\npaths:\n"), paths...), 1)
-}
-
-func (s *Service) exampleRoutes(r *Router) {
-	for _, routes := range examples {
-		routes(s, r)
-	}
 }

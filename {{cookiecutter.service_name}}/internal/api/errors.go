@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 
 	"{{ cookiecutter.module_path }}/internal/httpserver"
@@ -50,58 +51,75 @@ func (b badRequestError) Problem() (int, string, []problem.Field) {
 // statusClientGone is what nginx logs for a client that did not wait for the response.
 const statusClientGone = 499
 
-// fail responds with the problem that err stands for. What it does not know is a failure of this service: the error is
-// logged, and the client gets a 500 without it.
-func fail(w http.ResponseWriter, r *http.Request, err error) {
+// errorAnswer is what a client learns of an error.
+type errorAnswer struct {
+	status    int
+	detail    string
+	fields    []problem.Field
+	limit     string // the variable of the limit that refused the request
+	isFailure bool   // of this service or what it depends on: it is logged
+	isEnd     bool   // the client left, or the service stops
+}
+
+// answerToError returns the answer that err stands for. What it does not know is a failure of this service: the client gets a 500
+// without the error. ctx is the request's.
+func answerToError(ctx context.Context, err error) errorAnswer {
 {%- if cookiecutter.database != "none" %}
-	err = explained(r.Context(), err)
+	err = explained(ctx, err)
 {%- endif %}
-	isOver := r.Context().Err() != nil
+	isOver := ctx.Err() != nil
 	cancelled := isOver && errors.Is(err, context.Canceled)
-	timedOut := isOver && errors.Is(err, context.DeadlineExceeded)
 	stopping := errors.Is(err, httpserver.ErrStopping) || // the cause, as http.Client returns it
-		cancelled && errors.Is(context.Cause(r.Context()), httpserver.ErrStopping)
-	if middleware.ResponseStarted(r) {
-		if !cancelled && !stopping {
-			middleware.LogFailure(r, err)
-		}
-		panic(http.ErrAbortHandler) // the client must not take half a response for a whole one
-	}
+		cancelled && errors.Is(context.Cause(ctx), httpserver.ErrStopping)
 	tooLarge, isTooLarge := errors.AsType[*http.MaxBytesError](err)
 	own, isOwn := errors.AsType[Problem](err)
 	switch {
 	case stopping:
-		problem.Unavailable(w, r, "The service is stopping.")
+		return errorAnswer{status: http.StatusServiceUnavailable, detail: "The service is stopping.", isEnd: true}
 	case cancelled:
-		w.WriteHeader(statusClientGone)
-	case timedOut:
-		middleware.LogFailure(r, err)
-		middleware.NoteRefusal(r, "REQUEST_TIMEOUT")
-		problem.TimedOut(w, r)
+		return errorAnswer{status: statusClientGone, isEnd: true}
+	case isOver && errors.Is(err, context.DeadlineExceeded):
+		return errorAnswer{status: http.StatusGatewayTimeout, detail: detailOfTimeout, limit: "REQUEST_TIMEOUT", isFailure: true}
 	case errors.Is(err, ErrUnavailable): // whatever else err wraps happened to the dependency
-		middleware.LogFailure(r, err)
-		problem.Unavailable(w, r, "A part that the service depends on is unavailable. Try again.")
+		const detail = "A part that the service depends on is unavailable. Try again."
+		return errorAnswer{status: http.StatusServiceUnavailable, detail: detail, isFailure: true}
 	case isTooLarge:
-		middleware.NoteRefusal(r, "MAX_BODY_BYTES")
-		problem.BodyTooLarge(w, r, tooLarge.Limit)
+		detail := fmt.Sprintf("The body is larger than %d bytes.", tooLarge.Limit)
+		return errorAnswer{status: http.StatusRequestEntityTooLarge, detail: detail, limit: "MAX_BODY_BYTES"}
 	case isOwn:
 		status, detail, fields := own.Problem()
-		if status >= http.StatusInternalServerError {
-			middleware.LogFailure(r, err)
-		}
-		problem.Refuse(w, r, status, detail, fields...)
+		return errorAnswer{status: status, detail: detail, fields: fields, isFailure: status >= http.StatusInternalServerError}
 	case errors.Is(err, ErrNotFound):
-		problem.Refuse(w, r, http.StatusNotFound, "There is nothing at this path.")
+		return errorAnswer{status: http.StatusNotFound, detail: "There is nothing at this path."}
 	case errors.Is(err, ErrConflict):
-		problem.Refuse(w, r, http.StatusConflict, "The request contradicts the present state.")
+		return errorAnswer{status: http.StatusConflict, detail: "The request contradicts the present state."}
 	case errors.Is(err, context.DeadlineExceeded): // a shorter one of the handler's own
-		middleware.LogFailure(r, err)
-		problem.TimedOut(w, r)
+		return errorAnswer{status: http.StatusGatewayTimeout, detail: detailOfTimeout, isFailure: true}
 	case errors.Is(err, middleware.ErrBodyTimeout):
-		middleware.NoteRefusal(r, "READ_TIMEOUT")
-		problem.Refuse(w, r, http.StatusRequestTimeout, "The body did not arrive in time.")
-	default:
-		middleware.LogFailure(r, err)
-		problem.Refuse(w, r, http.StatusInternalServerError, "The service failed. Its log has the request's id.")
+		const detail = "The body did not arrive in time."
+		return errorAnswer{status: http.StatusRequestTimeout, detail: detail, limit: "READ_TIMEOUT"}
 	}
+	const detail = "The service failed. Its log has the request's id."
+	return errorAnswer{status: http.StatusInternalServerError, detail: detail, isFailure: true}
+}
+
+const detailOfTimeout = "The service did not finish the request in time."
+
+// fail responds with the problem that err stands for, and logs a failure.
+func fail(w http.ResponseWriter, r *http.Request, err error) {
+	a := answerToError(r.Context(), err)
+	hasStarted := middleware.ResponseStarted(r)
+	if a.isFailure || hasStarted && !a.isEnd {
+		middleware.LogFailure(r, err)
+	}
+	switch {
+	case hasStarted:
+		panic(http.ErrAbortHandler) // the client must not take half a response for a whole one
+	case a.status == statusClientGone:
+		w.WriteHeader(statusClientGone)
+		return
+	case a.limit != "":
+		middleware.NoteRefusal(r, a.limit)
+	}
+	problem.Refuse(w, r, a.status, a.detail, a.fields...)
 }

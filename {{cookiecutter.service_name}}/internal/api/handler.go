@@ -14,6 +14,9 @@ import (
 	"{{ cookiecutter.module_path }}/internal/database"
 {%- endif %}
 	"{{ cookiecutter.module_path }}/internal/health"
+{%- if cookiecutter.rpc != "none" %}
+	"{{ cookiecutter.module_path }}/internal/middleware"
+{%- endif %}
 	"{{ cookiecutter.module_path }}/internal/problem"
 )
 
@@ -36,6 +39,12 @@ type Handler struct {
 	readiness *health.Readiness
 	opened    chan struct{} // closed by Open
 	mux       atomic.Pointer[http.ServeMux]
+{%- if cookiecutter.rpc != "none" %}
+
+	probes      *health.GRPC
+	probeLimits *middleware.Limits
+	services    atomic.Pointer[[]string]
+{%- endif %}
 }
 
 // startGrace is how long a request waits for a service that starts.
@@ -46,6 +55,10 @@ func NewHandler(platform Platform, readiness *health.Readiness) *Handler {
 	h := &Handler{platform: platform, readiness: readiness, opened: make(chan struct{})}
 	mux := http.NewServeMux()
 	health.Routes(mux, readiness)
+{%- if cookiecutter.rpc != "none" %}
+	h.probes, h.probeLimits = health.NewGRPC(readiness), middleware.NewLimits(platform.Config)
+	handleHealth(mux, h.probes, h.probeLimits)
+{%- endif %}
 	mux.HandleFunc("/", h.waitForStart)
 	h.mux.Store(mux)
 	return h
@@ -64,8 +77,15 @@ func (h *Handler) Open(ctx context.Context) (*Service, error) {
 	router.Handle("GET /version", fixedAnswer("application/json", mustJSON(h.platform.Build)))
 	router.Handle("/", problem.Unmatched(router.mux))
 	service.routes(router)
-{%- if cookiecutter.database != "none" %}
+{%- if cookiecutter.database != "none" or cookiecutter.rpc != "none" %}
 	service.exampleRoutes(router)
+{%- endif %}
+{%- if cookiecutter.rpc != "none" %}
+	handleHealth(router.mux, h.probes, h.probeLimits)
+	h.services.Store(router.calls)
+	h.probes.Start(append(*router.calls, h.platform.Build.Service)...)
+{%- endif %}
+{%- if cookiecutter.database != "none" %}
 	h.mux.Store(router.mux)
 	h.readiness.Start(service.ready)
 {%- else %}

@@ -17,10 +17,15 @@ type Router struct {
 	cfg         config.Config
 	middlewares []middleware.Middleware
 	patterns    *[]string // of all routes, for the test of openapi.yaml
+{%- if cookiecutter.rpc != "none" %}
+	calls       *[]string // the names of the services with procedures
+{%- endif %}
 }
 
 func newRouter(cfg config.Config) *Router {
-	return &Router{mux: http.NewServeMux(), limits: middleware.NewLimits(cfg), cfg: cfg, patterns: new([]string)}
+	return &Router{
+		mux: http.NewServeMux(), limits: middleware.NewLimits(cfg), cfg: cfg, patterns: new([]string){% if cookiecutter.rpc != "none" %}, calls: new([]string){% endif %},
+	}
 }
 
 // RouteOption changes the limits of one route.

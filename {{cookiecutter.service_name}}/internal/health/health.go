@@ -16,7 +16,7 @@ import (
 
 // IsProbe reports whether r is a probe of the platform.
 func IsProbe(r *http.Request) bool {
-	return r.URL.Path == "/livez" || r.URL.Path == "/readyz"
+	return r.URL.Path == "/livez" || r.URL.Path == "/readyz"{% if cookiecutter.rpc != "none" %} || isGRPC(r.URL.Path){% endif %}
 }
 
 // Routes adds the probes to a mux.

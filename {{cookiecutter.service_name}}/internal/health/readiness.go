@@ -44,24 +44,31 @@ func (d *Readiness) Start(check func(context.Context) error) {
 
 // ServeHTTP responds with 503 while the service starts or drains, or if the check fails. Why it fails is for the log.
 func (d *Readiness) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if d.draining() {
-		problem.Write(w, r, http.StatusServiceUnavailable, "The service is stopping.")
+	if refusal := d.Refusal(); refusal != "" {
+		problem.Write(w, r, http.StatusServiceUnavailable, refusal)
 		return
+	}
+	Live(w, r)
+}
+
+// Refusal says why the service is not ready, in words for clients, or "".
+func (d *Readiness) Refusal() string {
+	if d.draining() {
+		return "The service is stopping."
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	switch {
 	case d.check == nil:
-		problem.Write(w, r, http.StatusServiceUnavailable, "The service is starting.")
+		return "The service is starting."
 	case d.ask() != nil:
 		part := "service"
 		if failed, ok := errors.AsType[PartError](d.failure); ok {
 			part = failed.Part
 		}
-		problem.Write(w, r, http.StatusServiceUnavailable, fmt.Sprintf("The %s is not ready. The log says why.", part))
-	default:
-		Live(w, r)
+		return fmt.Sprintf("The %s is not ready. The log says why.", part)
 	}
+	return ""
 }
 
 // PartError is the error of a part of the service. Clients of /readyz see its name.

@@ -64,6 +64,7 @@ type conn struct {
 	net.Conn
 	listener *listener
 	requests atomic.Int32
+	isHTTP1  atomic.Bool
 	isHTTP2  atomic.Bool
 	once     sync.Once
 }
@@ -77,9 +78,13 @@ func withConn(ctx context.Context, c net.Conn) context.Context {
 }
 
 // changed is the ConnState of http.Server. An HTTP/1 request is in flight until its response is sent, which is later
-// than the return of the handler. Then the connection becomes idle or closed, or active with the next request.
+// than the return of the handler. Then the connection becomes idle or closed, or active with the next request. HTTP/2 is
+// idle already before its first request.
 func changed(netConn net.Conn, state http.ConnState) {
 	c := netConn.(*conn)
+	if state == http.StateIdle && !c.isHTTP1.Load() {
+		c.isHTTP2.Store(true)
+	}
 	if (state == http.StateActive || state == http.StateIdle) && !c.isHTTP2.Load() {
 		c.requests.Store(0)
 	}
@@ -90,9 +95,9 @@ func countRequests(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c := r.Context().Value(connKey{}).(*conn)
 		if r.ProtoMajor == 1 {
+			c.isHTTP1.Store(true)
 			c.requests.Store(1)
 		} else {
-			c.isHTTP2.Store(true)
 			c.requests.Add(1)
 			defer c.requests.Add(-1)
 		}

@@ -80,6 +80,11 @@ func newServer(
 		ConnState:           changed,
 	}
 	s.http.DisableGeneralOptionsHandler = true // it would handle "OPTIONS *" before any middleware
+{%- if cookiecutter.rpc != "none" %}
+	s.http.Protocols = new(http.Protocols)
+	s.http.Protocols.SetHTTP1(true)
+	s.http.Protocols.SetUnencryptedHTTP2(true) // gRPC. TLS is the platform's
+{%- endif %}
 	return s
 }
 

@@ -414,29 +414,33 @@ func TestHTTP2RequestsFinishAndTheirClientIsToldToLeave(t *testing.T) {
 
 func TestIdleHTTP2ConnectionIsToldToLeave(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		listener, stop, result := serve(t, func(http.ResponseWriter, *http.Request) {})
-		conn := listener.dial(t, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
-		types := make(chan map[byte]bool)
-		go func() { types <- frameTypes(conn) }()
-		for _, frame := range []string{
-			"\x00\x00\x00\x04\x00\x00\x00\x00\x00",             // SETTINGS
-			"\x00\x00\x03\x01\x05\x00\x00\x00\x01\x82\x86\x84", // HEADERS: GET http /
-		} {
-			if _, err := io.WriteString(conn, frame); err != nil {
-				t.Fatal(err)
-			}
-		}
-		synctest.Wait()
-		stop()
-		if err := <-result; err != nil {
-			t.Errorf("Shutdown() = %v", err)
-		}
-		const headers, goAway = 1, 7 // RFC 9113, section 6
-		if got := <-types; !got[headers] || !got[goAway] {
-			t.Errorf("frames of the types %v, want HEADERS and GOAWAY", got)
-		}
-	})
+	const ( // RFC 9113, section 6
+		settings = "\x00\x00\x00\x04\x00\x00\x00\x00\x00"
+		request  = "\x00\x00\x03\x01\x05\x00\x00\x00\x01\x82\x86\x84" // HEADERS: GET http /
+		goAway   = 7
+	)
+	for name, sent := range map[string]string{"new": settings, "after a request": settings + request} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				listener, stop, result := serve(t, func(http.ResponseWriter, *http.Request) {})
+				conn := listener.dial(t, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+				types := make(chan map[byte]bool)
+				go func() { types <- frameTypes(conn) }()
+				if _, err := io.WriteString(conn, sent); err != nil {
+					t.Fatal(err)
+				}
+				synctest.Wait()
+				stop()
+				if err := <-result; err != nil {
+					t.Errorf("Shutdown() = %v", err)
+				}
+				if got := <-types; !got[goAway] {
+					t.Errorf("frames of the types %v, want GOAWAY", got)
+				}
+			})
+		})
+	}
 }
 
 // frameTypes reads HTTP/2 frames until the connection is closed, and returns their types.

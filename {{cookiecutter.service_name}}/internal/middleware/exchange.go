@@ -14,6 +14,9 @@ import (
 	"time"
 
 	"{{ cookiecutter.module_path }}/internal/requestid"
+{%- if cookiecutter.rpc != "none" %}
+	"{{ cookiecutter.module_path }}/internal/rpc"
+{%- endif %}
 )
 
 // exchange is one request with its response. It is both the response writer and the context, because two separate
@@ -26,12 +29,16 @@ type exchange struct {
 	id       [1]string // an array, so that the header's value can be a slice of it
 	start    time.Time
 	draining func() bool
+	isHTTP1  bool
 	route    string // the pattern, set by Limits; middlewares may copy the request, so that its own Pattern is lost
 	refusal  string // the variable of the limit that refused the request
 	status   int    // 0 until the response starts
 	hijacked net.Conn
 	bytes    int64 // of the body
 	attrs    [8]slog.Attr
+{%- if cookiecutter.rpc != "none" %}
+	call     rpc.Call
+{%- endif %}
 
 	body    body
 	timeout time.Duration // 0 is none
@@ -85,6 +92,10 @@ func (e *exchange) Value(key any) any {
 	switch key {
 	case requestid.Key{}:
 		return &e.id[0]
+{%- if cookiecutter.rpc != "none" %}
+	case rpc.CallKey{}:
+		return &e.call
+{%- endif %}
 	case exchangeKey{}:
 		return e
 	}
@@ -145,7 +156,7 @@ func (e *exchange) WriteHeader(status int) {
 	final := status >= http.StatusOK && status <= 999 || status == http.StatusSwitchingProtocols
 	if e.status == 0 && final {
 		e.status = status
-		if e.draining() && status != http.StatusSwitchingProtocols {
+		if e.isHTTP1 && e.draining() && status != http.StatusSwitchingProtocols { // to HTTP/2 it would be GOAWAY, at once
 			e.Header().Set("Connection", "close")
 		}
 	}

@@ -101,10 +101,10 @@ func (l *Limits) serveStream(handler http.Handler, w http.ResponseWriter, r *htt
 	defer cancel(nil)
 	closing := httpserver.Closing(ctx)
 	defer context.AfterFunc(closing, func() {
-		cancel(context.Cause(closing))
 		deadline := time.Now().Add(l.cfg.ShutdownTimeout / 2)
 		_ = control.SetWriteDeadline(deadline)
 		_ = control.SetReadDeadline(deadline)
+		cancel(context.Cause(closing))
 	})()
 	handler.ServeHTTP(w, r.WithContext(ctx))
 }

@@ -74,7 +74,7 @@ func AllowOrigins(trusted []string) Middleware {
 				w.WriteHeader(http.StatusNoContent)
 				return
 			}
-			header.Set("Access-Control-Expose-Headers", "ETag, Location, Retry-After, X-Request-Id")
+			header.Set("Access-Control-Expose-Headers", "ETag, Location, Retry-After, X-Request-Id{% if cookiecutter.rpc != "none" %}, Grpc-Status, Grpc-Message, Grpc-Status-Details-Bin{% endif %}")
 			next.ServeHTTP(w, r)
 		})
 	}

@@ -21,6 +21,9 @@ type Outcome struct {
 	Method   string
 	Route    string // the pattern, or "" if no route matched
 	Status   int    // 0 if there was no response
+{%- if cookiecutter.rpc != "none" %}
+	Code     string // of a call, such as UNAVAILABLE. Then Status is the one that counts the code
+{%- endif %}
 	Bytes    int64  // of the response's body
 	Start    time.Time
 	Duration time.Duration
@@ -49,6 +52,7 @@ func Observe(logger *slog.Logger, draining func() bool, observers ...Observer) M
 				id:             [1]string{requestid.Choose(r.Header.Get(requestid.Header))},
 				start:          time.Now(),
 				draining:       draining,
+				isHTTP1:        r.ProtoMajor == 1,
 			}
 			for _, observer := range observers {
 				e.Context = observer.Begin(e.Context, r)
@@ -106,10 +110,13 @@ func (e *exchange) report(r *http.Request, observers []Observer, panicValue any,
 		Method: r.Method, Route: e.matched(r), Status: e.status, Bytes: e.bytes, Start: e.start,
 		Duration: time.Since(e.start), Panic: panicValue, Refusal: e.refusal,
 	}
+{%- if cookiecutter.rpc != "none" %}
+	outcome.Code, outcome.Status = e.call.Outcome(e.status, e.Header(), cut)
+{%- endif %}
 	for _, observer := range observers {
 		observer.End(r, outcome)
 	}
-	level := e.level(r)
+	level := e.level(r, outcome)
 	if !e.logger.Enabled(e, level) {
 		return
 	}
@@ -135,11 +142,16 @@ func (e *exchange) describe(r *http.Request, outcome Outcome) []slog.Attr {
 		attrs = append(attrs, slog.String("path", shortened(r.URL.EscapedPath(), longestPath)))
 	}
 	attrs = append(attrs,
-		slog.Int("status", e.status),
+		slog.Int("status", outcome.Status),
 		slog.Int64("bytes", e.bytes),
 		slog.Duration("duration", outcome.Duration),
 		slog.String("client", r.RemoteAddr),
 	)
+{%- if cookiecutter.rpc != "none" %}
+	if outcome.Code != "" {
+		attrs = append(attrs, slog.String("code", outcome.Code))
+	}
+{%- endif %}
 	if e.refusal != "" {
 		attrs = append(attrs, slog.String("refused_by", e.refusal))
 	}
@@ -156,11 +168,11 @@ func (e *exchange) matched(r *http.Request) string {
 }
 
 // level is error for the failures that somebody should look into. The load limit's 503 is not one.
-func (e *exchange) level(r *http.Request) slog.Level {
+func (e *exchange) level(r *http.Request, outcome Outcome) slog.Level {
 	switch {
 	case health.IsProbe(r):
 		return slog.LevelDebug
-	case e.status >= http.StatusInternalServerError && e.refusal != "MAX_IN_FLIGHT" && e.refusal != "MAX_STREAMS":
+	case outcome.Status >= http.StatusInternalServerError && e.refusal != "MAX_IN_FLIGHT" && e.refusal != "MAX_STREAMS":
 		return slog.LevelError
 	}
 	return slog.LevelInfo

@@ -46,6 +46,11 @@ const (
 // Write responds with a problem. The detail tells the client how to correct the request. It never shows what went wrong
 // inside the service: that belongs in the log.
 func Write(w http.ResponseWriter, r *http.Request, status int, detail string, fields ...Field) {
+{%- if cookiecutter.rpc != "none" %}
+	if refuseCall(w, r, status, detail, fields) {
+		return
+	}
+{%- endif %}
 	problem := details{"about:blank", http.StatusText(status), status, detail, requestid.From(r.Context()), fields}
 	body, err := json.Marshal(problem, jsontext.AllowInvalidUTF8(true))
 	if err != nil {
@@ -61,8 +66,12 @@ func Write(w http.ResponseWriter, r *http.Request, status int, detail string, fi
 }
 
 // Refuse responds with a problem, also before the body is read. http.Server reads the rest of a body before it responds,
-// so Refuse bounds how long that takes, or closes the connection. HTTP/2 needs no such thing: it ends the one stream.
+// so Refuse bounds how long that takes, or closes the connection. HTTP/2 needs no such thing: it ends the one stream. After
+// 503 the client should come back.
 func Refuse(w http.ResponseWriter, r *http.Request, status int, detail string, fields ...Field) {
+	if status == http.StatusServiceUnavailable && w.Header().Get("Retry-After") == "" {
+		w.Header().Set("Retry-After", "1")
+	}
 	if r.ProtoMajor == 1 && r.ContentLength != 0 && !readRest(w, r) {
 		w.Header().Set("Connection", "close")
 	}
@@ -93,9 +102,8 @@ func BodyTooLarge(w http.ResponseWriter, r *http.Request, limit int64) {
 	Write(w, r, http.StatusRequestEntityTooLarge, fmt.Sprintf("The body is larger than %d bytes.", limit))
 }
 
-// Unavailable responds with 503 and asks the client to come back.
+// Unavailable responds with 503.
 func Unavailable(w http.ResponseWriter, r *http.Request, detail string) {
-	w.Header().Set("Retry-After", "1")
 	Refuse(w, r, http.StatusServiceUnavailable, detail)
 }
 

@@ -66,6 +66,9 @@ func newMetrics(meter metric.Meter) *metrics {
 			semconv.HTTPRequestMethodKey.String(l.method),
 			semconv.HTTPRoute(pathOf(l.pattern)),
 			semconv.HTTPResponseStatusCode(l.status),
+{%- if cookiecutter.rpc != "none" %}
+			semconv.RPCResponseStatusCode(l.code), // "" if the request is no call
+{%- endif %}
 		))}
 	})
 	return m

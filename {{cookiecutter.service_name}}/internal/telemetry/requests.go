@@ -34,10 +34,13 @@ func pathOf(pattern string) string {
 type labels struct {
 	method, pattern string
 	status          int
+{%- if cookiecutter.rpc != "none" %}
+	code            string // of a call
+{%- endif %}
 }
 
 func labelsOf(outcome middleware.Outcome) labels {
-	return labels{methodOf(outcome.Method), outcome.Route, outcome.Status}
+	return labels{methodOf(outcome.Method), outcome.Route, outcome.Status{% if cookiecutter.rpc != "none" %}, outcome.Code{% endif %}}
 }
 
 // cache keeps what create returns for labels, so that a request allocates nothing to find its series.

@@ -24,9 +24,9 @@ func TestLabelsAreBounded(t *testing.T) {
 func TestSeriesAreFoundWithoutAllocating(t *testing.T) {
 	created := 0
 	c := newCache(func(labels) *int { created++; return new(int) })
-	one := labels{"GET", "GET /x", 200}
+	one := labels{method: "GET", pattern: "GET /x", status: 200}
 	first := c.get(one)
-	c.get(labels{"GET", "GET /x", 404})
+	c.get(labels{method: "GET", pattern: "GET /x", status: 404})
 	if again := c.get(one); again != first || created != 2 {
 		t.Errorf("%d series are made for two sets of labels, and the first is %p, then %p", created, first, again)
 	}

@@ -53,7 +53,7 @@ func newMetrics(info build.Info, linesLost{% if telemetry.traced %}, spansLost{%
 		NativeHistogramBucketFactor:     1.1, // each bucket is at most 10 % wider than the one before
 		NativeHistogramMaxBucketNumber:  160,
 		NativeHistogramMinResetDuration: time.Hour,
-	}, []string{"http_request_method", "http_route", "http_response_status_code"})
+	}, []string{"http_request_method", "http_route", "http_response_status_code"{% if cookiecutter.rpc != "none" %}, "rpc_response_status_code"{% endif %}})
 	factory.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "service_build_info",
 		Help: "The running build. The value is always 1.",
@@ -83,7 +83,7 @@ func newMetrics(info build.Info, linesLost{% if telemetry.traced %}, spansLost{%
 			Help: "Requests whose handler panicked.",
 		}),
 		requests: newCache(func(l labels) prometheus.Observer {
-			return durations.WithLabelValues(l.method, pathOf(l.pattern), strconv.Itoa(l.status))
+			return durations.WithLabelValues(l.method, pathOf(l.pattern), strconv.Itoa(l.status){% if cookiecutter.rpc != "none" %}, l.code{% endif %})
 		}),
 	}
 }

@@ -198,6 +198,11 @@ func describe(attributes []attribute.KeyValue, r *http.Request, outcome middlewa
 	if outcome.Route != "" {
 		attributes = append(attributes, semconv.HTTPRoute(pathOf(outcome.Route)))
 	}
+{%- if cookiecutter.rpc != "none" %}
+	if outcome.Code != "" {
+		attributes = append(attributes, semconv.RPCResponseStatusCode(outcome.Code))
+	}
+{%- endif %}
 	if methodOf(r.Method) == otherMethod {
 		attributes = append(attributes, semconv.HTTPRequestMethodOriginal(shortened(r.Method)))
 	}

@@ -1,0 +1,180 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"math"
+	"net/http"
+	"strings"
+
+	"connectrpc.com/connect"
+	"connectrpc.com/grpchealth"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
+	"google.golang.org/protobuf/types/descriptorpb"
+
+	"{{ cookiecutter.module_path }}/internal/health"
+	"{{ cookiecutter.module_path }}/internal/httpserver"
+	"{{ cookiecutter.module_path }}/internal/middleware"
+	"{{ cookiecutter.module_path }}/internal/problem"
+	"{{ cookiecutter.module_path }}/internal/rpc"
+)
+
+// HandleRPC adds the procedures of a service, which is defined in proto/. T is its interface and newHandler its function, as
+// they were generated. Calls pass the router's middlewares, then the interceptors of the options. It panics if there is a
+// route of this path already.
+func HandleRPC[T any](
+	r *Router, newHandler func(T, ...connect.HandlerOption) (string, http.Handler), service T,
+	options ...connect.HandlerOption,
+) {
+	path, handler := newHandler(service, append([]connect.HandlerOption{
+		connect.WithInterceptors(callErrors{}),
+		connect.WithReadMaxBytes(r.cfg.MaxBodyBytes),
+	}, options...)...)
+	name := strings.Trim(path, "/")
+	*r.calls = append(*r.calls, name)
+	found, err := protoregistry.GlobalFiles.FindDescriptorByName(protoreflect.FullName(name))
+	if err != nil {
+		panic(err) // the generated code registers it
+	}
+	methods := found.(protoreflect.ServiceDescriptor).Methods()
+	for i := range methods.Len() {
+		r.handleProcedure(path+string(methods.Get(i).Name()), methods.Get(i), handler)
+	}
+}
+
+// messagePrefix is the size of what precedes a message: https://grpc.github.io/grpc/core/md_doc__p_r_o_t_o_c_o_l-_h_t_t_p2.html.
+const messagePrefix = 5 // bytes
+
+// handleProcedure adds a route whose pattern is the procedure. MAX_BODY_BYTES is for each message of a stream.
+func (r *Router) handleProcedure(procedure string, method protoreflect.MethodDescriptor, handler http.Handler) {
+	route := middleware.Route{Pattern: procedure, MaxBody: int64(r.cfg.MaxBodyBytes) + messagePrefix}
+	if method.IsStreamingClient() || method.IsStreamingServer() {
+		route.Stream, route.MaxBody = true, math.MaxInt64
+		handler = rpc.LimitStream(r.cfg.IdleTimeout, handler)
+	}
+	limited := r.limits.Apply(route, middleware.Chain(asCall(handler), r.middlewares...))
+	r.mux.Handle("POST "+procedure, limited)
+	if isSafe(method) {
+		r.mux.Handle("GET "+procedure, limited) // as Connect calls it, so that the response can be cached
+	}
+}
+
+// isSafe reports whether a procedure has the idempotency level NO_SIDE_EFFECTS.
+func isSafe(method protoreflect.MethodDescriptor) bool {
+	options, isSet := method.Options().(*descriptorpb.MethodOptions)
+	return isSet && options.GetIdempotencyLevel() == descriptorpb.MethodOptions_NO_SIDE_EFFECTS
+}
+
+// callRequestKey is the context key of a call's *http.Request.
+type callRequestKey struct{}
+
+// asCall marks a request as a call, for the log, the metrics and the errors.
+func asCall(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		rpc.Begin(r.Context())
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callRequestKey{}, r)))
+	})
+}
+
+// callErrors makes the errors of procedures those of calls. It is the outermost interceptor.
+type callErrors struct{}
+
+// WrapUnary implements [connect.Interceptor].
+func (callErrors) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
+	return func(ctx context.Context, request connect.AnyRequest) (connect.AnyResponse, error) {
+		response, err := next(ctx, request)
+		if err != nil {
+			return nil, callError(ctx, err)
+		}
+		rpc.Note(ctx, rpc.OK, http.StatusOK)
+		return response, nil
+	}
+}
+
+// WrapStreamingHandler implements [connect.Interceptor]. A stream that the service ends was served until then.
+func (callErrors) WrapStreamingHandler(next connect.StreamingHandlerFunc) connect.StreamingHandlerFunc {
+	return func(ctx context.Context, conn connect.StreamingHandlerConn) error {
+		err := next(ctx, rpc.Messages(ctx, conn))
+		cause := context.Cause(ctx)
+		switch {
+		case err == nil:
+			rpc.Note(ctx, rpc.OK, http.StatusOK)
+			return nil
+		case errors.Is(cause, httpserver.ErrStopping) || errors.Is(cause, rpc.ErrIdle):
+			rpc.Note(ctx, connect.CodeUnavailable, http.StatusOK)
+			return problem.CallError(connect.CodeUnavailable, "The stream was ended, because "+cause.Error()+". Call again.")
+		}
+		return callError(ctx, err)
+	}
+}
+
+// WrapStreamingClient implements [connect.Interceptor].
+func (callErrors) WrapStreamingClient(next connect.StreamingClientFunc) connect.StreamingClientFunc {
+	return next
+}
+
+// callError returns the error that the client of a call gets, and notes it. A [connect.Error] of the procedure is sent as it
+// is, unless it is a response to a call of its own. All others become what they are for JSON.
+func callError(ctx context.Context, err error) error {
+	r := ctx.Value(callRequestKey{}).(*http.Request)
+	own, isOwn := errors.AsType[*connect.Error](err)
+	if isOwn && !connect.IsWireError(err) && (ctx.Err() == nil || !errors.Is(err, ctx.Err())) {
+		status := rpc.StatusOf(own.Code())
+		if rpc.IsUnreadable(ctx, err) {
+			status = rpc.ByClient(status)
+		}
+		rpc.Note(ctx, own.Code(), status)
+		if status >= http.StatusInternalServerError {
+			middleware.LogFailure(r, err)
+		}
+		return err
+	}
+	a := answerToError(ctx, err)
+	switch {
+	case a.limit == "REQUEST_TIMEOUT" && r.Context().Err() == nil: // the client's own deadline
+	case a.isFailure:
+		middleware.LogFailure(r, err)
+		fallthrough
+	case a.limit != "":
+		middleware.NoteRefusal(r, a.limit)
+	}
+	code := rpc.CodeOf(a.status)
+	rpc.Note(ctx, code, rpc.StatusOf(code))
+	return problem.CallError(code, a.detail, a.fields...)
+}
+
+// handleHealth adds gRPC's probes to a mux. The limits are theirs alone, so that no load on the service refuses them.
+func handleHealth(mux *http.ServeMux, probes *health.GRPC, limits *middleware.Limits) {
+	const longestName = 4096 // bytes
+	path, handler := grpchealth.NewHandler(probes,
+		connect.WithInterceptors(callErrors{}, endlessWatch{}), connect.WithReadMaxBytes(longestName))
+	for procedure, isStream := range map[string]bool{path + "Check": false, path + "Watch": true} {
+		route := middleware.Route{Pattern: procedure, MaxBody: longestName + messagePrefix, Stream: isStream}
+		mux.Handle("POST "+procedure, limits.Apply(route, asCall(handler)))
+	}
+}
+
+// endlessWatch makes the end of a Watch an error. It is one, since only a stop or the client ends it.
+type endlessWatch struct{ callErrors }
+
+// WrapUnary implements [connect.Interceptor].
+func (endlessWatch) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc { return next }
+
+// WrapStreamingHandler implements [connect.Interceptor].
+func (endlessWatch) WrapStreamingHandler(next connect.StreamingHandlerFunc) connect.StreamingHandlerFunc {
+	return func(ctx context.Context, conn connect.StreamingHandlerConn) error {
+		if err := next(ctx, conn); err != nil {
+			return err
+		}
+		return ctx.Err()
+	}
+}
+
+// Services returns the names of the services with procedures. Until Open, there are none.
+func (h *Handler) Services() []string {
+	if services := h.services.Load(); services != nil {
+		return *services
+	}
+	return nil
+}
