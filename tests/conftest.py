@@ -191,6 +191,13 @@ def database_url(postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def haproxy() -> str:
+    """The path of HAProxy, which Debian installs outside of a user's PATH."""
+    search = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin"])
+    return shutil.which("haproxy", path=search) or skip("there is no haproxy command")
+
+
+@pytest.fixture
 def curl() -> None:
     """The curl command."""
     if not shutil.which("curl"):
@@ -221,14 +228,14 @@ def make_lint(default: BakedService) -> list[str]:
     command = re.search(r"^GOLANGCI_LINT += (.*)$", default.read("Makefile"), re.MULTILINE)
     assert command
     name, version = "golangci-lint", command[1].rpartition("@v")[2]
-    squawk = f"SQUAWK={Path(sys.executable).parent / 'squawk'}"
+    others = [f"SQUAWK={Path(sys.executable).parent / 'squawk'}", *(["BUF=buf"] if shutil.which("buf") else [])]
     if shutil.which(name) and version in default.run(name, "version"):
-        return ["make", "lint", f"GOLANGCI_LINT={name}", squawk]
+        return ["make", "lint", f"GOLANGCI_LINT={name}", *others]
     try:
         default.run(*command[1].split(), "version", timeout=900)
     except AssertionError as failure:
         skip(f"golangci-lint cannot be downloaded: {failure}")
-    return ["make", "lint", squawk]
+    return ["make", "lint", *others]
 
 
 @pytest.fixture

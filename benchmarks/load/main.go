@@ -1,4 +1,5 @@
-// A load generator. Each connection sends its next request when the last response has arrived, or at a steady rate.
+// A load generator. Each connection sends its next request when the last response has arrived, or at a steady rate. With
+// -streams, it is an HTTP/2 connection with that many requests in flight, without a steady rate.
 // The program prints a line of JSON with responses per second and percentiles of the latency in microseconds, separately
 // for 200 and 503. It does not use net/http, which would take CPU time from the server.
 package main
@@ -6,6 +7,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"encoding/hex"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -15,6 +17,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -25,6 +28,10 @@ type load struct {
 	request  []byte
 	pause    time.Duration // between two requests of a connection, 0 for none
 	deadline time.Time
+
+	streams           int // in flight on a connection, 0 for HTTP/1
+	firstBlock, block []byte
+	body              []byte
 }
 
 // latencies has the latency of each response, by status.
@@ -43,9 +50,19 @@ func main() {
 	connections := flag.Int("connections", 64, "number of connections")
 	rate := flag.Int("rate", 0, "requests per second over all connections, 0 for no limit")
 	duration := flag.Duration("duration", 2*time.Second, "how long to send requests")
+	streams := flag.Int("streams", 0, "requests in flight on each connection, by HTTP/2 without TLS; 0 is HTTP/1")
+	body := flag.String("body", "", "the body of a POST, in hexadecimal; empty is a GET")
+	var headers []string
+	flag.Func("header", "a header, as in \"Accept: text/plain\"; may be repeated", func(header string) error {
+		headers = append(headers, header)
+		return nil
+	})
 	flag.Parse()
 
-	l := load{address: *address, request: []byte("GET " + *path + " HTTP/1.1\r\nHost: " + *address + "\r\n\r\n")}
+	l := load{address: *address, streams: *streams}
+	if err := l.prepare(*path, *body, headers); err != nil {
+		log.Fatal(err)
+	}
 	if *rate > 0 {
 		l.pause = time.Second * time.Duration(*connections) / time.Duration(*rate)
 	}
@@ -57,7 +74,7 @@ func main() {
 		clients.Go(func() {
 			time.Sleep(l.pause * time.Duration(i) / time.Duration(*connections)) // spreads the requests evenly
 			var err error
-			if all[i], err = l.send(); err != nil {
+			if all[i], err = l.sendAll(); err != nil {
 				log.Fatal(err)
 			}
 		})
@@ -73,7 +90,31 @@ func main() {
 	}
 }
 
-// send sends the request on one connection until the deadline.
+// prepare writes the requests. The longest text that it can send by HTTP/2 has 126 bytes.
+func (l *load) prepare(path, body string, headers []string) (err error) {
+	if l.body, err = hex.DecodeString(body); err != nil {
+		return err
+	}
+	method, lines := "GET", slices.Clone(headers)
+	if len(l.body) > 0 { // HTTP/2 needs no length, and clients of gRPC send none
+		method, lines = "POST", append(lines, "Content-Length: "+strconv.Itoa(len(l.body)))
+	}
+	lines = append([]string{method + " " + path + " HTTP/1.1", "Host: " + l.address}, lines...)
+	l.request = append([]byte(strings.Join(lines, "\r\n")+"\r\n\r\n"), l.body...)
+	pseudo := []string{":method: " + method, ":scheme: http", ":path: " + path, ":authority: " + l.address}
+	l.firstBlock, l.block = blocks(append(pseudo, headers...))
+	return nil
+}
+
+// sendAll sends the request on one connection until the deadline.
+func (l load) sendAll() (latencies, error) {
+	if l.streams > 0 {
+		return l.sendHTTP2()
+	}
+	return l.send()
+}
+
+// send does so by HTTP/1.
 func (l load) send() (latencies, error) {
 	conn, err := net.Dial("tcp", l.address)
 	if err != nil {

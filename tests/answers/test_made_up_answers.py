@@ -89,7 +89,7 @@ GOOD_ANSWERS = st.fixed_dictionaries(
 )
 
 # Answers whose service needs no modules. tests/options builds the others.
-WITHOUT_MODULES = GOOD_ANSWERS.map(lambda answers: {**answers, "telemetry": "none", "database": "none"})
+WITHOUT_MODULES = GOOD_ANSWERS.map(lambda answers: {**answers, "telemetry": "none", "database": "none", "rpc": "none"})
 
 ANY_TEXT = st.text(max_size=60) | st.lists(PIECES, max_size=9).map("".join)
 

@@ -35,7 +35,8 @@ def test_a_combination_has_its_files_and_looks_hand_written(bake: Bake, answers:
     for name in service.files() - {LINK}:
         assert_looks_hand_written(name, service.read(name))
     for name in (name for name in service.files() if name.endswith(".md")):
-        links = re.findall(r"\]\((?!https?:|#)([^)#]+)", service.read(name))
+        prose = re.sub(r"^ *```.*?^ *```", "", service.read(name), flags=re.MULTILINE | re.DOTALL)
+        links = re.findall(r"\]\((?!https?:|#)([^)#]+)", prose)
         assert all((service.path / name).parent.joinpath(link).exists() for link in links), name
 
 

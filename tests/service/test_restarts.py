@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import random
-import shutil
 import signal
 import socket
 import time
@@ -20,24 +17,11 @@ import pytest
 from tests.support import raw_http
 from tests.support.clients import GREETING, Client
 from tests.support.haproxy import HAProxy
-from tests.support.machine import is_port_free, skip
+from tests.support.machine import free_ports
 from tools.running_service import RunningService
 
 # HAProxy asks /readyz every 50 ms, and one 503 is enough for it. The delay is ten times that, for a busy machine.
 DELAY = 0.5
-
-
-@pytest.fixture
-def haproxy() -> str:
-    """The path of HAProxy, which Debian installs outside of a user's PATH."""
-    search = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin"])
-    return shutil.which("haproxy", path=search) or skip("there is no haproxy command")
-
-
-def free_ports(number: int) -> list[int]:
-    """Return ports that stay free while no service has them: systems give connections ports from 32768 up."""
-    drawn = random.sample(range(15000, 32000), 100)
-    return [port for port in drawn if is_port_free(port)][:number]
 
 
 class SlowClient(Client):

@@ -32,6 +32,8 @@ CHOICES = [
     Choice("telemetry", "both", (r"prometheus\.ExemplarObserver",), True, ("modules",)),
     Choice("database", "none", ()),
     Choice("database", "postgres", (r"jackc/pgx",), True, ("modules", "database_url")),
+    Choice("rpc", "none", ()),
+    Choice("rpc", "connect", (r"connectrpc\.com/connect", r"gRPC"), True, ("modules",)),
     Choice("deploy", "none", ()),
     Choice("deploy", "kubernetes", (r"kustomize",)),
     Choice("ci", "none", ()),

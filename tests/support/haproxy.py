@@ -41,10 +41,10 @@ Row = dict[str, str]
 class HAProxy:
     """HAProxy in front of services on ports of this machine. It checks /readyz, and sends no request twice."""
 
-    def __init__(self, command: str, folder: Path, port: int, services: Mapping[str, int]) -> None:
-        """Start it in front of services, given by their names and ports."""
+    def __init__(self, command: str, folder: Path, port: int, services: Mapping[str, int], options: str = "") -> None:
+        """Start it in front of services, given by their names and ports, with HAProxy's options for each."""
         self.address = ("127.0.0.1", port)
-        servers = "\n".join(f"  server {name} 127.0.0.1:{port}" for name, port in services.items())
+        servers = "\n".join(f"  server {name} 127.0.0.1:{port} {options}" for name, port in services.items())
         configuration = folder / "haproxy.cfg"
         configuration.write_text(CONFIGURATION.format(port=port, servers=servers))
         self._told = folder / "haproxy.txt"

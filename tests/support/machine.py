@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -44,3 +45,9 @@ def is_port_free(port: int) -> bool:
     except OSError:
         return False
     return True
+
+
+def free_ports(number: int) -> list[int]:
+    """Return ports that stay free while no service has them: systems give connections ports from 32768 up."""
+    drawn = random.sample(range(15000, 32000), 100)
+    return [port for port in drawn if is_port_free(port)][:number]

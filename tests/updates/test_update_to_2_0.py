@@ -123,7 +123,7 @@ def test_options_can_be_turned_on_in_the_same_update(
         service,
         template,
         "--variables-to-update",
-        '{"telemetry": "both", "database": "postgres", "deploy": "kubernetes", "ci": "gitlab"}',
+        '{"telemetry": "both", "database": "postgres", "rpc": "connect", "deploy": "kubernetes", "ci": "gitlab"}',
     )
     assert conflicts(service) == CONFLICTS["all edits"]
     type_in(service, template, IF_CONFLICTS)

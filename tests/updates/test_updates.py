@@ -134,6 +134,7 @@ TURNED_ON = {
     "audit": "log",
     "telemetry": "both",
     "database": "postgres",
+    "rpc": "connect",
     "deploy": "kubernetes",
     "ci": "github",
 }

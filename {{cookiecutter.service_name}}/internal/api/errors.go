@@ -112,14 +112,13 @@ func fail(w http.ResponseWriter, r *http.Request, err error) {
 	if a.isFailure || hasStarted && !a.isEnd {
 		middleware.LogFailure(r, err)
 	}
-	switch {
-	case hasStarted:
+	if hasStarted {
 		panic(http.ErrAbortHandler) // the client must not take half a response for a whole one
-	case a.status == statusClientGone:
+	}
+	if a.status == statusClientGone {
 		w.WriteHeader(statusClientGone)
 		return
-	case a.limit != "":
-		middleware.NoteRefusal(r, a.limit)
 	}
+	middleware.NoteRefusal(r, a.limit)
 	problem.Refuse(w, r, a.status, a.detail, a.fields...)
 }

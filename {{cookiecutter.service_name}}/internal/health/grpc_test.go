@@ -2,6 +2,7 @@ package health
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -46,16 +47,16 @@ func TestHealthByGRPC(t *testing.T) {
 func TestWatchersLookEverySecondUntilTheyStop(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		looks := 0
-		stop, err := NewGRPC(newProbe().Readiness).Watch(t.Context(), nil, func() { looks++ })
+		var looks atomic.Int32
+		stop, err := NewGRPC(newProbe().Readiness).Watch(t.Context(), nil, func() { looks.Add(1) })
 		if err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(3*time.Second + time.Millisecond)
 		stop()
 		time.Sleep(time.Minute)
-		if looks != 3 {
-			t.Errorf("looked %d times, want 3", looks)
+		if got := looks.Load(); got != 3 {
+			t.Errorf("looked %d times, want 3", got)
 		}
 	})
 }

@@ -48,6 +48,21 @@ func Closing(ctx context.Context) context.Context {
 	return context.Background()
 }
 
+// WhenDone calls tell when ctx is done. The function that it returns prevents the call, or waits for its end: once a handler
+// has returned, nothing may set its deadlines. On HTTP/2 that would panic.
+func WhenDone(ctx context.Context, tell func()) (stop func()) {
+	told := make(chan struct{})
+	prevent := context.AfterFunc(ctx, func() {
+		defer close(told)
+		tell()
+	})
+	return func() {
+		if !prevent() {
+			<-told
+		}
+	}
+}
+
 // Listen binds address, the value of an environment variable. Clients can connect, but wait until Serve is called.
 func Listen(variable, address string, handler http.Handler, cfg config.Config, logger *slog.Logger) (*Server, error) {
 	listener, err := net.Listen("tcp", address)

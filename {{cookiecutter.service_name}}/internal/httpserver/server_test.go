@@ -373,6 +373,32 @@ func TestConnectionsOverTheLimitWait(t *testing.T) {
 	})
 }
 
+// getTwice sends two requests on one HTTP/2 connection. The channel receives the body of each, or the error.
+func getTwice(t *testing.T, listener *memoryListener) <-chan string {
+	t.Helper()
+	transport := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
+		return listener.dial(t, ""), nil
+	}}
+	transport.Protocols = new(http.Protocols)
+	transport.Protocols.SetUnencryptedHTTP2(true)
+	client := &http.Client{Transport: transport}
+	answers := make(chan string, 2)
+	for range 2 {
+		go func() {
+			response, err := client.Get("http://test/")
+			if err != nil {
+				answers <- err.Error()
+				return
+			}
+			defer response.Body.Close()
+			body, _ := io.ReadAll(response.Body)
+			answers <- string(body)
+		}()
+	}
+	synctest.Wait()
+	return answers
+}
+
 func TestHTTP2RequestsFinishAndTheirClientIsToldToLeave(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -380,26 +406,7 @@ func TestHTTP2RequestsFinishAndTheirClientIsToldToLeave(t *testing.T) {
 			time.Sleep(time.Second)
 			_, _ = io.WriteString(w, r.Proto)
 		})
-		transport := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
-			return listener.dial(t, ""), nil
-		}}
-		transport.Protocols = new(http.Protocols)
-		transport.Protocols.SetUnencryptedHTTP2(true)
-		client := &http.Client{Transport: transport}
-		answers := make(chan string, 2)
-		for range 2 {
-			go func() {
-				response, err := client.Get("http://test/")
-				if err != nil {
-					answers <- err.Error()
-					return
-				}
-				defer response.Body.Close()
-				body, _ := io.ReadAll(response.Body)
-				answers <- string(body)
-			}()
-		}
-		synctest.Wait()
+		answers := getTwice(t, listener)
 		stop()
 		for range 2 {
 			if got, want := <-answers, "HTTP/2.0"; got != want {
@@ -408,6 +415,18 @@ func TestHTTP2RequestsFinishAndTheirClientIsToldToLeave(t *testing.T) {
 		}
 		if err := <-result; err != nil {
 			t.Errorf("Shutdown() = %v", err)
+		}
+	})
+}
+
+func TestHTTP2RequestsThatAreCutOffAreCountedEach(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		listener, stop, result := serve(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+		getTwice(t, listener)
+		stop()
+		if err := <-result; err == nil || !strings.HasSuffix(err.Error(), ": 2") {
+			t.Errorf("Shutdown() = %v, want it to count 2 requests", err)
 		}
 	})
 }
@@ -481,4 +500,21 @@ func TestListenNamesTheVariable(t *testing.T) {
 	if err == nil || !strings.HasPrefix(err.Error(), "ADMIN_ADDR: ") {
 		t.Errorf("Listen() = %v, want an error that starts with ADMIN_ADDR", err)
 	}
+}
+
+func TestWhenDoneIsOverWhenItIsStopped(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		calls := 0
+		stop := WhenDone(ctx, func() { time.Sleep(time.Second); calls++ })
+		prevent := WhenDone(ctx, func() { calls += 10 })
+		prevent()
+		cancel()
+		synctest.Wait()
+		stop()
+		if calls != 1 {
+			t.Errorf("calls = %d, want 1: the one that was not prevented, at its end", calls)
+		}
+	})
 }

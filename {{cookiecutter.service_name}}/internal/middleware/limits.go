@@ -100,7 +100,7 @@ func (l *Limits) serveStream(handler http.Handler, w http.ResponseWriter, r *htt
 	ctx, cancel := context.WithCancelCause(r.Context())
 	defer cancel(nil)
 	closing := httpserver.Closing(ctx)
-	defer context.AfterFunc(closing, func() {
+	defer httpserver.WhenDone(closing, func() {
 		deadline := time.Now().Add(l.cfg.ShutdownTimeout / 2)
 		_ = control.SetWriteDeadline(deadline)
 		_ = control.SetReadDeadline(deadline)

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"connectrpc.com/connect"
+
+	"{{ cookiecutter.module_path }}/internal/httpserver"
 )
 
 // ErrIdle is the cause of the cancelled context of a stream without a message for IDLE_TIMEOUT.
@@ -26,17 +28,19 @@ type stream struct {
 }
 
 // LimitStream ends a stream of next that has no message for limit, and wakes a handler that waits for a message when the
-// context is done. Interceptor must be among those of next.
+// context is done. The handler reads and sends by the connection that Messages returns.
 func LimitStream(limit time.Duration, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		control := http.NewResponseController(w)
 		ctx, cancel := context.WithCancelCause(r.Context())
 		defer cancel(nil)
-		defer context.AfterFunc(ctx, func() { _ = control.SetReadDeadline(time.Now()) })()
-		s := &stream{limit: limit, timer: time.AfterFunc(limit, func() {
-			cancel(ErrIdle)
-			_ = control.SetWriteDeadline(time.Now().Add(lastWords))
-		})}
+		defer httpserver.WhenDone(ctx, func() {
+			_ = control.SetReadDeadline(time.Now())
+			if errors.Is(context.Cause(ctx), ErrIdle) {
+				_ = control.SetWriteDeadline(time.Now().Add(lastWords))
+			}
+		})()
+		s := &stream{limit: limit, timer: time.AfterFunc(limit, func() { cancel(ErrIdle) })}
 		defer s.timer.Stop()
 		next.ServeHTTP(w, r.WithContext(context.WithValue(ctx, streamKey{}, s)))
 	})

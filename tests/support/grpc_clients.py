@@ -1,0 +1,41 @@
+"""A client of the example's procedures by grpcio, without generated code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import grpc
+from google.protobuf.wrappers_pb2 import StringValue
+
+SERVICE = "greetings.v1.GreetingService"
+
+
+def text(message: str, count: int = 0) -> bytes:
+    """Return a message whose field 1 is a text and whose field 2 is a number below 128."""
+    return StringValue(value=message).SerializeToString() + (b"\x10" + bytes([count]) if count else b"")
+
+
+class Greetings:
+    """A channel to a service. It calls again only what the service surely never began, as gRPC always does."""
+
+    def __init__(self, address: tuple[str, int]) -> None:
+        self.channel = grpc.insecure_channel("{}:{}".format(*address), options=[("grpc.enable_retries", 0)])
+
+    def greet(self, name: str, **options: Any) -> str:
+        """Return the greeting. Raises grpc.RpcError."""
+        call: Any = self.channel.unary_unary(f"/{SERVICE}/Greet", bytes, StringValue.FromString)
+        return str(call(text(name), **options).value)
+
+    def stream(self, name: str, count: int = 0, **options: Any) -> Iterator[str]:
+        """Yield the greetings of a stream, one a second. Raises grpc.RpcError."""
+        call: Any = self.channel.unary_stream(f"/{SERVICE}/StreamGreetings", bytes, StringValue.FromString)
+        for answer in call(text(name, count), **options):
+            yield answer.value
+
+    def whole_stream(self, name: str) -> list[str]:
+        """Return the greetings of a stream of three seconds. Raises grpc.RpcError."""
+        return list(self.stream(name, count=4))
+
+    def close(self) -> None:
+        self.channel.close()
