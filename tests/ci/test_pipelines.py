@@ -15,7 +15,7 @@ from tests.support.documents import table_rows
 from tests.support.fixtures import Bake
 from tests.support.pipelines import HOSTS, actionlint, commands, gitlab_jobs, make_words, read_yaml, workflows
 
-EVERYTHING = {"telemetry": "both", "database": "postgres", "deploy": "kubernetes"}
+EVERYTHING = {"telemetry": "both", "database": "postgres", "rpc": "connect", "deploy": "kubernetes"}
 SCHEMAS = {
     ".github/workflows/*.yml": "vendor.github-workflows",
     ".gitlab-ci.yml": "vendor.gitlab-ci",

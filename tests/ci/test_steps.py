@@ -24,11 +24,11 @@ def golangci_lint(make_lint: list[str]) -> str:
 
 @pytest.mark.parametrize("host", HOSTS)
 def test_the_linters_pass(tmp_path: Path, golangci_lint: str, kustomize: str, host: str) -> None:
-    runner = new_runner(tmp_path, ci=host, database="postgres", deploy="kubernetes")
+    runner = new_runner(tmp_path, ci=host, database="postgres", rpc="connect", deploy="kubernetes")
     runner.stand_in("apt-get", "")
     squawk = str(Path(sys.executable).parent / "squawk")
     # The database of vulnerabilities is on the network.
-    runner.variables["MAKEFLAGS"] = f"{golangci_lint} {kustomize} SQUAWK={squawk} GOVULNCHECK=true"
+    runner.variables["MAKEFLAGS"] = f"{golangci_lint} {kustomize} BUF=buf SQUAWK={squawk} GOVULNCHECK=true"
     printed = runner.run("lint")
     assert "0 issues" in printed
     assert runner.calls("apt-get") == "" or host == "gitlab"

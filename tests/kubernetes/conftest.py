@@ -83,7 +83,7 @@ def shipped(once: Once, _cluster: Cluster) -> BakedService:
 
 
 def ship(folder: Path) -> None:
-    service = bake_into(folder, deploy="kubernetes")
+    service = bake_into(folder, deploy="kubernetes", rpc="connect")
     write(service.path / "internal/api/trial.go", TRIAL)
     add_routes(service.path, 'r.Handle("GET /v1/slow", s.slow)', 'r.Handle("GET /v1/greedy", s.greedy)')
     ready = "func (s *Service) Ready(context.Context) error { return nil }"

@@ -19,9 +19,9 @@ BEYOND_KUBERNETES = {"HTTPRoute", "PodMonitor", "PrometheusRule"}  # test_cluste
 answers_that_matter = pytest.mark.parametrize(
     "answers",
     [
-        {"telemetry": telemetry, "database": database}
+        {"telemetry": telemetry, "database": database, "rpc": rpc}
         for telemetry in template.choices()["telemetry"]
-        for database in template.choices()["database"]
+        for database, rpc in [("none", "none"), ("postgres", "connect")]
     ],
     ids=lambda answers: "-".join(answers.values()),
 )
@@ -98,14 +98,17 @@ def test_a_copy_has_the_time_that_its_stop_takes(settings: dict[str, str], pod: 
     assert pod["terminationGracePeriodSeconds"] >= stop + 5
 
 
-def test_the_memory_limit_has_room_for_what_the_settings_admit(
-    manifests: BakedService, settings: dict[str, str], container: Any
-) -> None:
-    bodies = int(settings["MAX_IN_FLIGHT"]) * int(default_of(manifests, "MAX_BODY_BYTES"))
-    connections = int(settings["MAX_CONNECTIONS"]) * 25 * 1024
+@pytest.mark.parametrize("rpc", template.choices()["rpc"])
+def test_the_memory_limit_has_room_for_what_the_settings_admit(bake: Bake, rpc: str) -> None:
+    service = bake(deploy="kubernetes", rpc=rpc)
+    admitted = dict(re.findall(r"^(MAX_\w+)=(.*)$", service.read("deploy/base/settings.env"), re.MULTILINE))
+    body = int(default_of(service, "MAX_BODY_BYTES"))
+    bodies = int(admitted["MAX_IN_FLIGHT"]) * body
+    messages = int(admitted.get("MAX_STREAMS", 0)) * 2 * body
+    connections = int(admitted["MAX_CONNECTIONS"]) * 25 * 1024
     at_rest = 16 * 1024**2
-    assert container["resources"]["limits"]["memory"] == "256Mi"
-    assert bodies + connections + at_rest <= 256 * 1024**2
+    (limit,) = re.findall(r"limits: {.*memory: (\d+)Mi}", service.read("deploy/base/deployment.yaml"))
+    assert bodies + messages + connections + at_rest <= int(limit) * 1024**2
 
 
 def test_liveness_is_asked_from_inside(container: Any) -> None:
@@ -116,6 +119,13 @@ def test_liveness_is_asked_from_inside(container: Any) -> None:
 def test_the_readiness_probe_waits_for_what_the_service_asks(container: Any) -> None:
     """/readyz asks the service for less than a second."""
     assert container["readinessProbe"]["timeoutSeconds"] > 1
+
+
+def test_readiness_is_asked_by_grpc_where_clients_call_by_it(bake: Bake) -> None:
+    service = bake(deploy="kubernetes", rpc="connect", service_name="orders", http_port="9000")
+    (container,) = read_yaml(service, "base/deployment.yaml")["spec"]["template"]["spec"]["containers"]
+    assert container["readinessProbe"]["grpc"] == {"port": 9000, "service": "orders"}
+    assert read_yaml(service, "base/service.yaml")["spec"]["ports"][0]["appProtocol"] == "kubernetes.io/h2c"
 
 
 def test_the_ports_are_those_of_the_service(bake: Bake) -> None:

@@ -29,7 +29,7 @@ func HandleRPC[T any](
 ) {
 	path, handler := newHandler(service, append([]connect.HandlerOption{
 		connect.WithInterceptors(callErrors{}),
-		connect.WithReadMaxBytes(r.cfg.MaxBodyBytes),
+		connect.WithReadMaxBytes(max(1, r.cfg.MaxBodyBytes)), // 0 would be no limit
 	}, options...)...)
 	name := strings.Trim(path, "/")
 	*r.calls = append(*r.calls, name)

@@ -202,6 +202,21 @@ func TestCallsThatNoProcedureAnswers(t *testing.T) {
 	}
 }
 
+func TestPathsWithoutAProcedure(t *testing.T) {
+	t.Parallel()
+	server, ended := serveProcedures(t, procedures{})
+	for path, status := range map[string]int{"/test.v1.TestService/Other": 404, streamProcedure: 405} {
+		response, err := server.Client().Get(server.URL + path + "?connect=v1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = response.Body.Close()
+		if counted := (<-ended).Status; response.StatusCode != status || counted != status {
+			t.Errorf("GET %s: status %d, counted as %d, want %d", path, response.StatusCode, counted, status)
+		}
+	}
+}
+
 func TestCallsHaveADeadline(t *testing.T) {
 	t.Parallel()
 	server, ended := serveProcedures(t, procedures{call: func(ctx context.Context, _ string) error {

@@ -60,10 +60,26 @@ func refuseCall(w http.ResponseWriter, r *http.Request, status int, detail strin
 	}
 	code := rpc.CodeOf(status)
 	counted := rpc.StatusOf(code)
-	if r.Pattern == "/" && status == http.StatusNotFound { // no route: there is no such procedure
+	if r.Pattern == "/" && (status == http.StatusNotFound || status == http.StatusMethodNotAllowed) { // no route
 		code, counted = connect.CodeUnimplemented, status
+		w = unmatched{w, status}
 	}
 	rpc.Note(r.Context(), code, counted)
 	_ = calls.Write(w, r, CallError(code, detail, fields...))
 	return true
+}
+
+// unmatched responds to a call that has no procedure. A client of Connect gets HTTP's status for that: a proxy would count
+// 501 as a failure of this service.
+type unmatched struct {
+	http.ResponseWriter
+	status int
+}
+
+// WriteHeader implements [http.ResponseWriter].
+func (w unmatched) WriteHeader(status int) {
+	if status == http.StatusNotImplemented {
+		status = w.status
+	}
+	w.ResponseWriter.WriteHeader(status)
 }
