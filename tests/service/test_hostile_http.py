@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import socket
 import struct
@@ -15,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import raw_http
+from tests.support.footprint import holds, wait_until_it_holds
 from tools.running_service import RunningService
 
 GREETING = b'{"name":"Ada"}'
@@ -425,19 +425,6 @@ def everything(address: raw_http.Address) -> None:
         resets(address)
         for attack in slow:
             attack.result()
-
-
-def holds(service: RunningService) -> tuple[int, int]:
-    """Return how many goroutines and descriptors the service has."""
-    profile = raw_http.ask(service.address("ADMIN_ADDR"), "GET", "/debug/pprof/goroutine?debug=1").body
-    return int(profile.split(maxsplit=4)[3]), len(os.listdir(f"/proc/{service.process.pid}/fd"))
-
-
-def wait_until_it_holds(service: RunningService, most: tuple[int, int]) -> None:
-    deadline = time.monotonic() + 10
-    while any(now > allowed for now, allowed in zip(holds(service), most, strict=True)):
-        assert time.monotonic() < deadline, f"{holds(service)} goroutines and descriptors; before there were {most}"
-        time.sleep(0.05)
 
 
 def live_heap(service: RunningService) -> int:

@@ -53,7 +53,7 @@ func (r *Router) handleProcedure(procedure string, method protoreflect.MethodDes
 		route.Stream, route.MaxBody = true, math.MaxInt64
 		handler = rpc.LimitStream(r.cfg.IdleTimeout, handler)
 	}
-	limited := r.limits.Apply(route, middleware.Chain(asCall(handler), r.middlewares...))
+	limited := r.limits.Apply(route, middleware.Chain(asCall(problem.FinishBodies(handler)), r.middlewares...))
 	r.mux.Handle("POST "+procedure, limited)
 	if isSafe(method) {
 		r.mux.Handle("GET "+procedure, limited) // as Connect calls it, so that the response can be cached
@@ -131,16 +131,19 @@ func callError(ctx context.Context, err error) error {
 		return err
 	}
 	a := answerToError(ctx, err)
-	switch {
-	case a.limit == "REQUEST_TIMEOUT" && r.Context().Err() == nil: // the client's own deadline
-	case a.isFailure:
-		middleware.LogFailure(r, err)
-		fallthrough
-	case a.limit != "":
-		middleware.NoteRefusal(r, a.limit)
-	}
 	code := rpc.CodeOf(a.status)
-	rpc.Note(ctx, code, rpc.StatusOf(code))
+	status := rpc.StatusOf(code)
+	if a.limit == "REQUEST_TIMEOUT" && r.Context().Err() == nil { // the client's own deadline
+		a.limit, a.isFailure = "", false
+		if rpc.IsStream(ctx) {
+			status = statusClientGone // it listened as long as it wanted to
+		}
+	}
+	if a.isFailure {
+		middleware.LogFailure(r, err)
+	}
+	middleware.NoteRefusal(r, a.limit)
+	rpc.Note(ctx, code, status)
 	return problem.CallError(code, a.detail, a.fields...)
 }
 
@@ -151,7 +154,7 @@ func handleHealth(mux *http.ServeMux, probes *health.GRPC, limits *middleware.Li
 		connect.WithInterceptors(callErrors{}, endlessWatch{}), connect.WithReadMaxBytes(longestName))
 	for procedure, isStream := range map[string]bool{path + "Check": false, path + "Watch": true} {
 		route := middleware.Route{Pattern: procedure, MaxBody: longestName + messagePrefix, Stream: isStream}
-		mux.Handle("POST "+procedure, limits.Apply(route, asCall(handler)))
+		mux.Handle("POST "+procedure, limits.Apply(route, asCall(problem.FinishBodies(handler))))
 	}
 }
 

@@ -72,10 +72,17 @@ func Refuse(w http.ResponseWriter, r *http.Request, status int, detail string, f
 	if status == http.StatusServiceUnavailable && w.Header().Get("Retry-After") == "" {
 		w.Header().Set("Retry-After", "1")
 	}
-	if r.ProtoMajor == 1 && r.ContentLength != 0 && !readRest(w, r) {
-		w.Header().Set("Connection", "close")
+	if r.ProtoMajor == 1 && r.ContentLength != 0 {
+		finishBody(w, r)
 	}
 	Write(w, r, status, detail, fields...)
+}
+
+// finishBody reads the rest of a small body, or has the connection closed.
+func finishBody(w http.ResponseWriter, r *http.Request) {
+	if !readRest(w, r) {
+		w.Header().Set("Connection", "close")
+	}
 }
 
 // readRest reads the rest of a small body, and reports whether that was all of it.

@@ -77,3 +77,9 @@ func IsUnreadable(ctx context.Context, err error) bool {
 	s, found := ctx.Value(streamKey{}).(*stream)
 	return found && s.received != nil && errors.Is(err, s.received)
 }
+
+// IsStream reports whether ctx is the context of a stream.
+func IsStream(ctx context.Context) bool {
+	_, found := ctx.Value(streamKey{}).(*stream)
+	return found
+}

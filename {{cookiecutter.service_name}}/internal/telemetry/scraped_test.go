@@ -52,8 +52,8 @@ func TestEveryRequestIsCountedOnce(t *testing.T) {
 	}
 	const duration = `http_server_request_duration_seconds_count{http_request_method="GET",http_response_status_code=`
 	for _, want := range []string{
-		duration + `"200",http_route=""} 2`,
-		duration + `"500",http_route=""} 1`,
+		duration + `"200",http_route=""{% if cookiecutter.rpc != "none" %},rpc_response_status_code=""{% endif %}} 2`,
+		duration + `"500",http_route=""{% if cookiecutter.rpc != "none" %},rpc_response_status_code=""{% endif %}} 1`,
 		`http_server_refused_requests_total{reason="MAX_IN_FLIGHT"} 1`,
 		`http_server_active_requests 0`,
 		`log_lines_lost_total 42`,
