@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks import database, figures, pipeline, telemetry
+from benchmarks import database, figures, pipeline, rpc, telemetry
 from benchmarks.chart import bars
 
 DOCS = figures.TEMPLATE / "docs"
@@ -61,6 +61,11 @@ its handler.
 | figure | bar | measured |
 | --- | --- | --- |
 {database}
+## gRPC
+
+| figure | bar | measured |
+| --- | --- | --- |
+{rpc}
 ## Pipeline
 
 From the push to the tested image, and the linters, which run beside it. The first run has no cache. The next one has
@@ -89,6 +94,9 @@ HOW = """## How
   those of the request itself: while they are counted, the queue of spans is full.
 - **Database**: PostgreSQL on the same machine, 10 connections, 16 clients. A proxy counts the round trips, on a
   connection that has prepared its statements.
+- **gRPC**: one greeting a call, 64 in flight: over HTTP/1 on 64 connections, over HTTP/2 on 8. The bare servers are
+  [connect.go](../benchmarks/_rivals/connect.go), on the same http.Server, and [grpc.go](../benchmarks/_rivals/grpc.go),
+  on an HTTP/2 of its own. The noise is the middle half of a service ÷ a second copy of it.
 - **Pipeline**: the commands of the workflow, on this machine. A host adds its checkout and the download of the cache.
 - **Overload**: requests are due at a steady rate. Latency counts from the moment when a request was due.
 
@@ -191,6 +199,7 @@ def main() -> None:
         overload=overload_table(folder),
         telemetry="".join(telemetry.rows(folder)),
         database="".join(database.rows(folder)),
+        rpc="".join(rpc.rows(folder, service)),
         pipeline="".join(pipeline.rows(folder)),
         how=HOW,
     )

@@ -7,7 +7,7 @@ import socket
 import struct
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import NamedTuple
@@ -37,7 +37,7 @@ def call(path: str, *fields: Field, content_type: str = GRPC) -> bytes:
 
 ADA = message(text("Ada"))
 CLAIM_OF_4_GIB = b"\0\xff\xff\xff\xff"
-SOME_ARE_SHORT = {"READ_HEADER_TIMEOUT": "500ms", "READ_TIMEOUT": "500ms", "WRITE_TIMEOUT": "1s", "IDLE_TIMEOUT": "2s"}
+SHORT = {"READ_HEADER_TIMEOUT": "500ms", "READ_TIMEOUT": "500ms", "WRITE_TIMEOUT": "1s", "IDLE_TIMEOUT": "2s"}
 
 
 @contextmanager
@@ -66,25 +66,21 @@ def calling_all_the_while(address: Address) -> Iterator[list[str]]:
 
 
 @contextmanager
-def unharmed(service: RunningService, mebibytes: int = 32) -> Iterator[None]:
-    """Fail if others notice what happens to the service, if it needs more memory or keeps something, or blames itself."""
+def frugal(service: RunningService, mebibytes: int = 32) -> Iterator[None]:
+    """Fail if the service needs more memory for what happens to it, if it keeps something of it, or blames itself."""
     held, before = holds(service), begin_peak(service)
-    with raw_http.asking_all_the_while(service.address()) as statuses:
-        with calling_all_the_while(service.address()) as codes:
-            yield
+    yield
     assert peak(service) - before < mebibytes << 10
-    assert (set(statuses), set(codes)) == ({200}, {"OK"})
     wait_until_it_holds(service, held)
-    assert failures(service) == []
+    assert [line for line in service.lines if line["level"] == "ERROR"] == []
 
 
-def failures(service: RunningService) -> list[Line]:
-    """Return the lines of the log that somebody would be woken for. Limits refuse with 503, which is no failure."""
-    return [
-        line
-        for line in service.lines
-        if line["level"] == "ERROR" or line.get("status", 0) >= 500 and "refused_by" not in line
-    ]
+@contextmanager
+def unnoticed(address: Address) -> Iterator[None]:
+    """Fail if other clients notice what happens to the service."""
+    with raw_http.asking_all_the_while(address) as statuses, calling_all_the_while(address) as codes:
+        yield
+    assert (set(statuses), set(codes)) == ({200}, {"OK"})
 
 
 def each(streams: int, make: Callable[[int], bytes]) -> bytes:
@@ -93,16 +89,16 @@ def each(streams: int, make: Callable[[int], bytes]) -> bytes:
 
 FLOODS: dict[str, Callable[[], bytes]] = {
     "streams": lambda: each(10_000, lambda stream: headers(stream, call(STREAM)) + data(stream, ADA)),
-    "resets": lambda: each(10_000, lambda stream: headers(stream, call(GREET)) + http2.reset(stream)),
+    "resets": lambda: each(5_000, lambda stream: headers(stream, call(GREET)) + http2.reset(stream)),
     "mistakes that are answered by a reset": lambda: each(
-        10_000, lambda stream: headers(stream, call(GREET)) + http2.window_update(stream, 0)
+        5_000, lambda stream: headers(stream, call(GREET)) + http2.window_update(stream, 0)
     ),
-    "settings": lambda: http2.settings({http2.INITIAL_WINDOW_SIZE: 1}) * 50_000,
-    "pings": lambda: frame(http2.PING, 0, b"a flood!") * 50_000,
-    "empty data": lambda: headers(1, call(GREET)) + data(1, b"", flags=0) * 50_000,
-    "empty continuations": lambda: frame(http2.HEADERS, 1, call(GREET)) + frame(http2.CONTINUATION, 1) * 50_000,
+    "settings": lambda: http2.settings({http2.INITIAL_WINDOW_SIZE: 1}) * 20_000,
+    "pings": lambda: frame(http2.PING, 0, b"a flood!") * 20_000,
+    "empty data": lambda: headers(1, call(GREET)) + data(1, b"", flags=0) * 20_000,
+    "empty continuations": lambda: frame(http2.HEADERS, 1, call(GREET)) + frame(http2.CONTINUATION, 1) * 20_000,
     "continuations": lambda: (
-        frame(http2.HEADERS, 1, call(GREET)) + frame(http2.CONTINUATION, 1, block(("x", "y" * 10_000))) * 2_000
+        frame(http2.HEADERS, 1, call(GREET)) + frame(http2.CONTINUATION, 1, block(("x", "y" * 10_000))) * 1_000
     ),
 }
 
@@ -111,10 +107,11 @@ FLOODS: dict[str, Callable[[], bytes]] = {
 @pytest.mark.parametrize("flood", FLOODS.values(), ids=FLOODS.keys())
 def test_floods(rpc_binary: Path, flood: Callable[[], bytes]) -> None:
     sent = flood()
-    with RunningService(rpc_binary, **SOME_ARE_SHORT, MAX_STREAMS="200") as service:
-        with unharmed(service), Connection(service.address()) as connection, suppress(ConnectionError):
-            connection.send(sent)
-            connection.wait_until_processed()
+    with RunningService(rpc_binary, **SHORT, LOG_LEVEL="warn", MAX_STREAMS="200") as service:
+        with frugal(service), unnoticed(service.address()), Connection(service.address()) as connection:
+            with suppress(ConnectionError):  # the service hangs up where it has enough
+                connection.send(sent)
+                connection.wait_until_processed()
         with Connection(service.address()) as connection:  # MAX_STREAMS are free again
             connection.send(*(headers(stream, call(STREAM)) for stream in range(1, 400, 2)))
             connection.send(headers(401, call(STREAM)))
@@ -126,7 +123,7 @@ REMEMBERED = b"\x40" + http2.literal("x") + http2.literal("y" * 4_000)
 FIRST_OF_THE_TABLE = b"\xbe"
 HEADER_BOMBS = {
     "references to one large field": VERSION + REMEMBERED + FIRST_OF_THE_TABLE * 12_000,
-    "more than MAX_HEADER_BYTES": VERSION + block(("x", "y" * 1_000)) * 70,
+    "more than MAX_HEADER_BYTES": VERSION + block(("x", "y" * 1_000)) * 64,
     "more than MAX_HEADER_COUNT": VERSION + block(("x", "y")) * 101,
 }
 
@@ -135,8 +132,8 @@ HEADER_BOMBS = {
 @pytest.mark.contract("too many or too large headers")
 @pytest.mark.parametrize("bomb", HEADER_BOMBS.values(), ids=HEADER_BOMBS.keys())
 def test_header_bombs(rpc_binary: Path, bomb: bytes) -> None:
-    with RunningService(rpc_binary, **SOME_ARE_SHORT) as service:
-        with unharmed(service), Connection(service.address()) as connection:
+    with RunningService(rpc_binary, **SHORT, LOG_LEVEL="warn") as service:
+        with frugal(service), unnoticed(service.address()), Connection(service.address()) as connection:
             for stream in range(1, 200, 2):
                 connection.send(headers(stream, bomb, http2.END_STREAM))
                 assert connection.answer(stream).fields[":status"] == "431"
@@ -158,21 +155,20 @@ def test_compressed_bombs(rpc_binary: Path, bomb: bytes, protocol: str) -> None:
         "gRPC-Web": (["Content-Type: application/grpc-web", "Grpc-Encoding: gzip"], message(bomb, flags=1)),
         "Connect": (["Content-Type: application/proto", "Content-Encoding: gzip"], bomb),
     }[protocol]
-    with RunningService(rpc_binary) as service:
+    with RunningService(rpc_binary) as service, frugal(service):
         before = cpu_seconds(service)
-        with unharmed(service):
-            for _ in range(8):
-                raw_http.ask(service.address(), "POST", GREET, body, *headers)
-        lines = [line for line in service.lines if line.get("code") == "RESOURCE_EXHAUSTED"]
-        assert len(lines) == 8
-        assert sum(line["duration"] for line in lines) < 0.5e9, "it was decompressed"
+        for _ in range(8):
+            raw_http.ask(service.address(), "POST", GREET, body, *headers)
+        assert cpu_seconds(service) - before < 0.5, "all of it was decompressed"
+        assert [line["code"] for line in service.lines if "code" in line] == ["RESOURCE_EXHAUSTED"] * 8
 
 
 @pytest.mark.contract("a hostile client")
 def test_frames_that_claim_to_be_large(rpc_binary: Path) -> None:
     begin_of_a_mebibyte = frame(0x77, 0, bytes(1 << 20))[: 1 << 19]
-    with RunningService(rpc_binary, **SOME_ARE_SHORT) as service:
-        with unharmed(service, mebibytes=16):
-            for connection in [Connection(service.address()) for _ in range(50)]:
-                with connection, suppress(ConnectionError):
+    with RunningService(rpc_binary, **SHORT) as service:
+        with frugal(service, mebibytes=16), ExitStack() as stack:
+            for _ in range(50):
+                connection = stack.enter_context(Connection(service.address()))
+                with suppress(ConnectionError):
                     connection.send(begin_of_a_mebibyte)

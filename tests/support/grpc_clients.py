@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import grpc
-from google.protobuf.wrappers_pb2 import StringValue
+from google.protobuf.wrappers_pb2 import StringValue, UInt32Value
 
 SERVICE = "greetings.v1.GreetingService"
 
@@ -14,6 +14,11 @@ SERVICE = "greetings.v1.GreetingService"
 def text(message: str, count: int = 0) -> bytes:
     """Return a message whose field 1 is a text and whose field 2 is a number below 128."""
     return StringValue(value=message).SerializeToString() + (b"\x10" + bytes([count]) if count else b"")
+
+
+def health(answer: bytes) -> str:
+    """Return what a HealthCheckResponse says."""
+    return {1: "SERVING", 2: "NOT_SERVING"}[UInt32Value.FromString(answer).value]
 
 
 class Greetings:
@@ -36,6 +41,16 @@ class Greetings:
     def whole_stream(self, name: str) -> list[str]:
         """Return the greetings of a stream of three seconds. Raises grpc.RpcError."""
         return list(self.stream(name, count=4))
+
+    def health(self, name: str, **options: Any) -> str:
+        """Return the health of a name: SERVING or NOT_SERVING. Raises grpc.RpcError."""
+        call: Any = self.channel.unary_unary("/grpc.health.v1.Health/Check", bytes, health)
+        return str(call(text(name), **options))
+
+    def watch(self, name: str, **options: Any) -> Iterator[str]:
+        """Yield the health of a name, and each change. Raises grpc.RpcError."""
+        call: Any = self.channel.unary_stream("/grpc.health.v1.Health/Watch", bytes, health)
+        yield from call(text(name), **options)
 
     def close(self) -> None:
         self.channel.close()
