@@ -96,7 +96,7 @@ HOW = """## How
   connection that has prepared its statements.
 - **gRPC**: one greeting a call, 64 in flight: over HTTP/1 on 64 connections, over HTTP/2 on 8. The bare servers are
   [connect.go](../benchmarks/_rivals/connect.go), on the same http.Server, and [grpc.go](../benchmarks/_rivals/grpc.go),
-  on an HTTP/2 of its own. The noise is the middle half of a service ÷ a second copy of it.
+  on an HTTP/2 of its own. The noise is half of the range in which half of the rounds are, of a service ÷ a second copy.
 - **Pipeline**: the commands of the workflow, on this machine. A host adds its checkout and the download of the cache.
 - **Overload**: requests are due at a steady rate. Latency counts from the moment when a request was due.
 

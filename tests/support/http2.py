@@ -13,7 +13,7 @@ from tests.support.raw_http import Address, connect
 DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, _, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = range(10)
 END_STREAM, ACK, END_HEADERS = 1, 1, 4
 INITIAL_WINDOW_SIZE = 4
-PROTOCOL_ERROR, CANCEL = 1, 8
+PROTOCOL_ERROR, FRAME_SIZE_ERROR, CANCEL = 1, 6, 8
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 LARGEST_PAYLOAD = 16_384
@@ -40,17 +40,22 @@ def block(*fields: Field) -> bytes:
     return b"".join(b"\0" + literal(name) + literal(value) for name, value in fields)
 
 
+def parts(payload: bytes) -> list[bytes]:
+    """Return a payload as the payloads of as many frames as it needs."""
+    return [payload[begin : begin + LARGEST_PAYLOAD] for begin in range(0, len(payload) or 1, LARGEST_PAYLOAD)]
+
+
 def headers(stream: int, encoded: bytes, flags: int = 0) -> bytes:
-    """Return the HEADERS frame of a block, and the CONTINUATION frames that it needs."""
-    parts = [encoded[begin : begin + LARGEST_PAYLOAD] for begin in range(0, len(encoded), LARGEST_PAYLOAD)]
-    if len(parts) == 1:
-        return frame(HEADERS, stream, encoded, flags | END_HEADERS)
-    middle = b"".join(frame(CONTINUATION, stream, part) for part in parts[1:-1])
-    return frame(HEADERS, stream, parts[0], flags) + middle + frame(CONTINUATION, stream, parts[-1], END_HEADERS)
+    first, *more = parts(encoded)
+    if not more:
+        return frame(HEADERS, stream, first, flags | END_HEADERS)
+    middle = b"".join(frame(CONTINUATION, stream, part) for part in more[:-1])
+    return frame(HEADERS, stream, first, flags) + middle + frame(CONTINUATION, stream, more[-1], END_HEADERS)
 
 
 def data(stream: int, payload: bytes, flags: int = END_STREAM) -> bytes:
-    return frame(DATA, stream, payload, flags)
+    *begin, last = parts(payload)
+    return b"".join(frame(DATA, stream, part) for part in begin) + frame(DATA, stream, last, flags)
 
 
 def reset(stream: int) -> bytes:

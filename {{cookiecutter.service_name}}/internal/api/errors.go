@@ -108,9 +108,9 @@ const detailOfTimeout = "The service did not finish the request in time."
 // fail responds with the problem that err stands for, and logs a failure.
 func fail(w http.ResponseWriter, r *http.Request, err error) {
 	a := answerToError(r.Context(), err)
-	hasStarted := middleware.ResponseStarted(r)
+	hasStarted := middleware.ResponseStarted(r.Context())
 	if a.isFailure || hasStarted && !a.isEnd {
-		middleware.LogFailure(r, err)
+		middleware.LogFailure(r.Context(), err)
 	}
 	if hasStarted {
 		panic(http.ErrAbortHandler) // the client must not take half a response for a whole one
@@ -119,6 +119,6 @@ func fail(w http.ResponseWriter, r *http.Request, err error) {
 		w.WriteHeader(statusClientGone)
 		return
 	}
-	middleware.NoteRefusal(r, a.limit)
+	middleware.NoteRefusal(r.Context(), a.limit)
 	problem.Refuse(w, r, a.status, a.detail, a.fields...)
 }

@@ -66,14 +66,11 @@ func isSafe(method protoreflect.MethodDescriptor) bool {
 	return isSet && options.GetIdempotencyLevel() == descriptorpb.MethodOptions_NO_SIDE_EFFECTS
 }
 
-// callRequestKey is the context key of a call's *http.Request.
-type callRequestKey struct{}
-
 // asCall marks a request as a call, for the log, the metrics and the errors.
 func asCall(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		rpc.Begin(r.Context())
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callRequestKey{}, r)))
+		next.ServeHTTP(w, r)
 	})
 }
 
@@ -117,7 +114,6 @@ func (callErrors) WrapStreamingClient(next connect.StreamingClientFunc) connect.
 // callError returns the error that the client of a call gets, and notes it. A [connect.Error] of the procedure is sent as it
 // is, unless it is a response to a call of its own. All others become what they are for JSON.
 func callError(ctx context.Context, err error) error {
-	r := ctx.Value(callRequestKey{}).(*http.Request)
 	own, isOwn := errors.AsType[*connect.Error](err)
 	if isOwn && !connect.IsWireError(err) && (ctx.Err() == nil || !errors.Is(err, ctx.Err())) {
 		status := rpc.StatusOf(own.Code())
@@ -126,23 +122,23 @@ func callError(ctx context.Context, err error) error {
 		}
 		rpc.Note(ctx, own.Code(), status)
 		if status >= http.StatusInternalServerError {
-			middleware.LogFailure(r, err)
+			middleware.LogFailure(ctx, err)
 		}
 		return err
 	}
 	a := answerToError(ctx, err)
 	code := rpc.CodeOf(a.status)
 	status := rpc.StatusOf(code)
-	if a.limit == "REQUEST_TIMEOUT" && r.Context().Err() == nil { // the client's own deadline
+	if a.limit == "REQUEST_TIMEOUT" && !middleware.TimedOut(ctx) { // it was the client's own deadline
 		a.limit, a.isFailure = "", false
 		if rpc.IsStream(ctx) {
 			status = statusClientGone // it listened as long as it wanted to
 		}
 	}
 	if a.isFailure {
-		middleware.LogFailure(r, err)
+		middleware.LogFailure(ctx, err)
 	}
-	middleware.NoteRefusal(r, a.limit)
+	middleware.NoteRefusal(ctx, a.limit)
 	rpc.Note(ctx, code, status)
 	return problem.CallError(code, a.detail, a.fields...)
 }
@@ -151,7 +147,8 @@ func callError(ctx context.Context, err error) error {
 func handleHealth(mux *http.ServeMux, probes *health.GRPC, limits *middleware.Limits) {
 	const longestName = 4096 // bytes
 	path, handler := grpchealth.NewHandler(probes,
-		connect.WithInterceptors(callErrors{}, endlessWatch{}), connect.WithReadMaxBytes(longestName))
+		connect.WithInterceptors(callErrors{}, endlessWatch{}), connect.WithReadMaxBytes(longestName),
+		connect.WithCompressMinBytes(longestName))
 	for procedure, isStream := range map[string]bool{path + "Check": false, path + "Watch": true} {
 		route := middleware.Route{Pattern: procedure, MaxBody: longestName + messagePrefix, Stream: isStream}
 		mux.Handle("POST "+procedure, limits.Apply(route, asCall(problem.FinishBodies(handler))))

@@ -68,24 +68,31 @@ type limitedContext struct {
 // exchangeKey is the context key of a request's exchange.
 type exchangeKey struct{}
 
-// exchangeOf returns the exchange of a request. A request that did not pass Observe gets one that nobody reads.
-func exchangeOf(r *http.Request) *exchange {
-	if e, ok := r.Context().Value(exchangeKey{}).(*exchange); ok {
+// exchangeOf returns the exchange of a request by its context. A request that did not pass Observe gets one that nobody reads.
+func exchangeOf(ctx context.Context) *exchange {
+	if e, ok := ctx.Value(exchangeKey{}).(*exchange); ok {
 		return e
 	}
-	return &exchange{Context: r.Context(), start: time.Now(), logger: slog.Default()}
+	return &exchange{Context: ctx, start: time.Now(), logger: slog.Default()}
 }
 
 // LogFailure logs why a request failed, with the service's logger.
-func LogFailure(r *http.Request, err error) {
-	exchangeOf(r).logger.ErrorContext(r.Context(), "request failed", "error", err)
+func LogFailure(ctx context.Context, err error) {
+	exchangeOf(ctx).logger.ErrorContext(ctx, "request failed", "error", err)
 }
 
 // NoteRefusal names the limit that refused a request, for its log line and the observers.
-func NoteRefusal(r *http.Request, variable string) { exchangeOf(r).refusal = variable }
+func NoteRefusal(ctx context.Context, variable string) { exchangeOf(ctx).refusal = variable }
 
 // ResponseStarted reports whether part of the response was sent, so that another can no longer take its place.
-func ResponseStarted(r *http.Request) bool { return exchangeOf(r).status != 0 }
+func ResponseStarted(ctx context.Context) bool { return exchangeOf(ctx).status != 0 }
+{%- if cookiecutter.rpc != "none" %}
+
+// TimedOut reports whether the request's own time is over, and not only a shorter one that the client gave ctx.
+func TimedOut(ctx context.Context) bool {
+	return errors.Is(exchangeOf(ctx).Err(), context.DeadlineExceeded)
+}
+{%- endif %}
 
 // Value returns the id to [requestid.From], and the exchange to exchangeOf.
 func (e *exchange) Value(key any) any {
@@ -113,11 +120,16 @@ func (e *exchange) Deadline() (time.Time, bool) {
 	return e.start.Add(e.timeout), true
 }
 
-// Done and Err set the timer when a handler first asks. A handler that never does pays nothing for its deadline.
+// Done sets the timer when a handler first asks. A handler that never does pays nothing for its deadline.
 func (e *exchange) Done() <-chan struct{} { return e.withDeadline().Done() }
 
-// Err implements [context.Context].
-func (e *exchange) Err() error { return e.withDeadline().Err() }
+// Err implements [context.Context]. Before the deadline it needs no timer.
+func (e *exchange) Err() error {
+	if e.limited.Load() == nil && time.Since(e.start) < e.timeout {
+		return e.Context.Err()
+	}
+	return e.withDeadline().Err()
+}
 
 func (e *exchange) withDeadline() context.Context {
 	if e.timeout == 0 {

@@ -44,7 +44,7 @@ func (l *Limits) Apply(route Route, handler http.Handler) http.Handler {
 		inFlight, most, variable = &l.streams, int64(l.cfg.MaxStreams), "MAX_STREAMS"
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		e := exchangeOf(r)
+		e := exchangeOf(r.Context())
 		e.route = route.Pattern
 		if inFlight.Add(1) > most {
 			inFlight.Add(-1) // at once: to respond can take a while

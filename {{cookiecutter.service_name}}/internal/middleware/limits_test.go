@@ -186,6 +186,21 @@ func TestHandlerThatGivesUpAtTheDeadlineIsAnsweredWith504(t *testing.T) {
 	}
 }
 
+func TestHandlerThatLooksAtTheTimeIsAnsweredWith504(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		response, _ := serveObserved(Route{}, func(_ http.ResponseWriter, r *http.Request) {
+			for r.Context().Err() == nil && time.Since(start) < time.Hour {
+				time.Sleep(time.Second)
+			}
+		})
+		if took := time.Since(start); took != testConfig.RequestTimeout || response.Code != http.StatusGatewayTimeout {
+			t.Errorf("status %d after %s, want 504 after %s", response.Code, took, testConfig.RequestTimeout)
+		}
+	})
+}
+
 func TestConnectionServesOnAfterATimeoutWithoutABody(t *testing.T) {
 	t.Parallel()
 	limits := NewLimits(testConfig)

@@ -283,7 +283,7 @@ func TestServerErrorsAreLoggedAtErrorLevelExceptTheLoadLimits(t *testing.T) {
 	t.Parallel()
 	for refusal, want := range map[string]string{"": "ERROR", "MAX_IN_FLIGHT": "INFO"} {
 		_, lines := observe(t, false, func(w http.ResponseWriter, r *http.Request) {
-			NoteRefusal(r, refusal)
+			NoteRefusal(r.Context(), refusal)
 			w.WriteHeader(http.StatusServiceUnavailable)
 		}, httptest.NewRequest("GET", "/", nil))
 		if got := lines[0]["level"]; got != want {

@@ -36,10 +36,11 @@ func Note(ctx context.Context, code connect.Code, status int) {
 // and header are those of the response, and isCut is true if it was not sent to its end. The response knows of failures that
 // nothing noted: Connect itself refuses what it cannot read, before the procedure or an interceptor learns of it.
 func (c *Call) Outcome(status int, header http.Header, isCut bool) (name string, counted int) {
+	if !c.isCall {
+		return "", status
+	}
 	sent, isSent := sentBy(header)
 	switch {
-	case !c.isCall:
-		return "", status
 	case isCut:
 		return nameOf(connect.CodeInternal), StatusOf(connect.CodeInternal)
 	case c.isNoted && isSent && c.code != sent: // the response could not be sent

@@ -25,7 +25,7 @@ func TestEveryRequestIsMeasuredOnce(t *testing.T) {
 			if r.URL.Path == "/panic" {
 				panic("boom")
 			}
-			middleware.NoteRefusal(r, "MAX_IN_FLIGHT")
+			middleware.NoteRefusal(r.Context(), "MAX_IN_FLIGHT")
 		}))
 	for _, path := range []string{"/", "/panic"} {
 		handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", path, nil))

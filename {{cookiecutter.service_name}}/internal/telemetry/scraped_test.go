@@ -38,7 +38,7 @@ func TestEveryRequestIsCountedOnce(t *testing.T) {
 				t.Error("the request is not in flight")
 			}
 			if r.URL.Path == "/refused" {
-				middleware.NoteRefusal(r, "MAX_IN_FLIGHT")
+				middleware.NoteRefusal(r.Context(), "MAX_IN_FLIGHT")
 			}
 			if r.URL.Path == "/panic" {
 				panic("boom")
