@@ -110,10 +110,14 @@ FLOODS: dict[str, Callable[[], bytes]] = {
 @pytest.mark.parametrize("flood", FLOODS.values(), ids=FLOODS.keys())
 def test_floods(rpc_binary: Path, flood: Callable[[], bytes]) -> None:
     sent = flood()
-    with RunningService(rpc_binary, **SHORT, MAX_STREAMS="20000") as service, spared(service):
-        with Connection(service.address()) as connection, suppress(ConnectionError):  # it hangs up where it has enough
-            connection.send(sent)
-            connection.wait_until_processed()
+    with (
+        RunningService(rpc_binary, **SHORT, MAX_STREAMS="20000") as service,
+        spared(service),
+        Connection(service.address()) as connection,
+        suppress(ConnectionError),  # the service hangs up where it has enough
+    ):
+        connection.send(sent)
+        connection.wait_until_processed()
 
 
 VERSION, OPENAPI = (request(path, method="GET") for path in ("/version", "/openapi.yaml"))
@@ -153,12 +157,14 @@ def unfinished(path: str = GREET, sent: bytes = b"") -> bytes:
 
 @contextmanager
 def dripping(connection: Connection, part: bytes) -> Iterator[None]:
-    """Send the part again and again, with a moment between."""
+    """Send the part again and again for some seconds, with a moment between."""
     stop = threading.Event()
 
     def drip() -> None:
         with suppress(ConnectionError):
-            while not stop.wait(0.02):
+            for _ in range(200):
+                if stop.wait(0.02):
+                    return
                 connection.send(part)
 
     thread = threading.Thread(target=drip)
@@ -249,22 +255,36 @@ def test_slow_clients_are_cut_off(rpc_binary: Path, limit: str, attack: Callable
         attack(service.address())
 
 
-@pytest.mark.contract("a hostile client")
-@pytest.mark.contract("slow header, slow body, slow reader")
-def test_a_connection_that_is_not_read_is_closed(rpc_binary: Path) -> None:
-    with (
-        RunningService(rpc_binary, WRITE_TIMEOUT="500ms", MAX_IN_FLIGHT="20") as service,
-        socket.socket() as connection,
-    ):
+@contextmanager
+def deaf_client(service: RunningService) -> Iterator[socket.socket]:
+    """Read nothing until all that may be in flight waits for it."""
+    with socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
         connection.connect(service.address())
         connection.sendall(http2.PREFACE + http2.settings({http2.INITIAL_WINDOW_SIZE: 1 << 30}))
         connection.sendall(http2.window_update(0, 1 << 30))
-        for stream in count(1, 200):  # until they fill what the system buffers, and all that may be in flight waits
-            connection.sendall(b"".join(headers(n, OPENAPI, http2.END_STREAM) for n in range(stream, stream + 200, 2)))
-            if {raw_http.ask(service.address(), "GET", "/version").status for _ in range(20)} == {503}:
-                break
+        with suppress(ConnectionError):
+            for stream in count(1, 2):
+                connection.sendall(headers(stream, OPENAPI, http2.END_STREAM))
+                if all(raw_http.ask(service.address(), "GET", "/version").status == 503 for _ in range(100)):
+                    break
+        yield connection
+
+
+@pytest.mark.contract("a hostile client")
+@pytest.mark.contract("slow header, slow body, slow reader")
+def test_a_connection_that_is_not_read_is_closed(rpc_binary: Path) -> None:
+    limits = {"WRITE_TIMEOUT": "1s", "MAX_IN_FLIGHT": "20"}
+    with RunningService(rpc_binary, **limits) as service, frugal(service), deaf_client(service) as connection:
         wait_for_answer(service.address()[1], "/version")
+        assert raw_http.is_closed(connection)
+
+
+@pytest.mark.long
+@pytest.mark.contract("a stop with calls")
+def test_a_connection_that_is_not_read_does_not_hold_the_stop(rpc_binary: Path) -> None:
+    with RunningService(rpc_binary, SHUTDOWN_TIMEOUT="4s", MAX_IN_FLIGHT="20") as service, deaf_client(service):
+        assert service.stop() == 0
 
 
 HEALTHY = {"status": "SERVING_STATUS_SERVING"}
@@ -283,12 +303,20 @@ def first_greeting(service: RunningService) -> str:
         client.close()
 
 
+def half_a_check(stream: int) -> bytes:
+    return headers(stream, call(CHECK))
+
+
+def watch(stream: int) -> bytes:
+    return headers(stream, call(WATCH)) + data(stream, message(b""))
+
+
 @pytest.mark.contract("health by gRPC")
-@pytest.mark.parametrize("path", [CHECK, WATCH])
-def test_probes_are_answered_however_many_are_in_flight(rpc_binary: Path, path: str) -> None:
+@pytest.mark.parametrize("probe", [half_a_check, watch])
+def test_probes_are_answered_however_many_are_in_flight(rpc_binary: Path, probe: Callable[[int], bytes]) -> None:
     limits = {"MAX_IN_FLIGHT": "10", "MAX_STREAMS": "10"}
     with RunningService(rpc_binary, **limits) as service, frugal(service), Connection(service.address()) as connection:
-        connection.send(each(50, lambda stream: headers(stream, call(path))))
+        connection.send(each(50, probe))
         connection.wait_until_processed()
         assert [check(service) for _ in range(100)] == [HEALTHY] * 100
         assert first_greeting(service) == "Hello, Ada!"

@@ -22,6 +22,7 @@ def test_the_load_generator_counts_calls(running: RunningService, tmp_path: Path
     assert {(line["status"], line.get("code")) for line in logged} == {(200, code)}
 
 
+@pytest.mark.long
 def test_a_call_that_fails_is_no_throughput(running: RunningService, tmp_path: Path) -> None:
     figures.go_programs(tmp_path)
     bad = rpc.LOADS["gRPC"]._replace(body=bytes(5))  # no name

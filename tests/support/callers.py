@@ -232,7 +232,7 @@ def install_connect_es(descriptors: Path, folder: Path) -> None:
     """Install connect-es beside the program that uses it."""
     for file in (*Path(__file__).parent.glob("connectes/*.mjs"), descriptors):
         shutil.copy(file, folder)
-    command = ["npm", "install", "--no-audit", "--no-fund", "--no-save", *CONNECT_ES]
+    command = ["npm", "install", "--engine-strict", "--no-audit", "--no-fund", "--no-save", *CONNECT_ES]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
     if done.returncode:
-        skip(f"npm cannot download connect-es: {done.stderr.splitlines()[0]}")
+        skip(f"npm cannot install connect-es: {done.stderr.splitlines()[0]}")

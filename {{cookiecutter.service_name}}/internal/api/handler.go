@@ -56,7 +56,7 @@ func NewHandler(platform Platform, readiness *health.Readiness) *Handler {
 	mux := http.NewServeMux()
 	health.Routes(mux, readiness)
 {%- if cookiecutter.rpc != "none" %}
-	h.probes, h.probeLimits = health.NewGRPC(readiness), middleware.NewLimits(platform.Config)
+	h.probes, h.probeLimits = health.NewGRPC(readiness), limitsOfProbes(platform.Config)
 	handleHealth(mux, h.probes, h.probeLimits)
 {%- endif %}
 	mux.HandleFunc("/", h.waitForStart)

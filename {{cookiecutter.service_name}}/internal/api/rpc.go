@@ -6,6 +6,7 @@ import (
 	"math"
 	"net/http"
 	"strings"
+	"time"
 
 	"connectrpc.com/connect"
 	"connectrpc.com/grpchealth"
@@ -13,6 +14,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/descriptorpb"
 
+	"{{ cookiecutter.module_path }}/internal/config"
 	"{{ cookiecutter.module_path }}/internal/health"
 	"{{ cookiecutter.module_path }}/internal/httpserver"
 	"{{ cookiecutter.module_path }}/internal/middleware"
@@ -27,9 +29,9 @@ func HandleRPC[T any](
 	r *Router, newHandler func(T, ...connect.HandlerOption) (string, http.Handler), service T,
 	options ...connect.HandlerOption,
 ) {
+	largest := max(1, r.cfg.MaxBodyBytes) // 0 would be no limit
 	path, handler := newHandler(service, append([]connect.HandlerOption{
-		connect.WithInterceptors(callErrors{}),
-		connect.WithReadMaxBytes(max(1, r.cfg.MaxBodyBytes)), // 0 would be no limit
+		connect.WithInterceptors(callErrors{}), connect.WithReadMaxBytes(largest), rpc.LimitGzip(largest),
 	}, options...)...)
 	name := strings.Trim(path, "/")
 	*r.calls = append(*r.calls, name)
@@ -82,7 +84,7 @@ func (callErrors) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
 	return func(ctx context.Context, request connect.AnyRequest) (connect.AnyResponse, error) {
 		response, err := next(ctx, request)
 		if err != nil {
-			return nil, callError(ctx, err)
+			return nil, callError(ctx, err, false)
 		}
 		rpc.Note(ctx, rpc.OK, http.StatusOK)
 		return response, nil
@@ -92,7 +94,8 @@ func (callErrors) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
 // WrapStreamingHandler implements [connect.Interceptor]. A stream that the service ends was served until then.
 func (callErrors) WrapStreamingHandler(next connect.StreamingHandlerFunc) connect.StreamingHandlerFunc {
 	return func(ctx context.Context, conn connect.StreamingHandlerConn) error {
-		err := next(ctx, rpc.Messages(ctx, conn))
+		messages := rpc.NewMessages(ctx, conn)
+		err := next(ctx, messages)
 		cause := context.Cause(ctx)
 		switch {
 		case err == nil:
@@ -102,7 +105,7 @@ func (callErrors) WrapStreamingHandler(next connect.StreamingHandlerFunc) connec
 			rpc.Note(ctx, connect.CodeUnavailable, http.StatusOK)
 			return problem.CallError(connect.CodeUnavailable, "The stream was ended, because "+cause.Error()+". Call again.")
 		}
-		return callError(ctx, err)
+		return callError(ctx, err, messages.AreUnreadable(err))
 	}
 }
 
@@ -113,11 +116,11 @@ func (callErrors) WrapStreamingClient(next connect.StreamingClientFunc) connect.
 
 // callError returns the error that the client of a call gets, and notes it. A [connect.Error] of the procedure is sent as it
 // is, unless it is a response to a call of its own. All others become what they are for JSON.
-func callError(ctx context.Context, err error) error {
+func callError(ctx context.Context, err error, byClient bool) error {
 	own, isOwn := errors.AsType[*connect.Error](err)
 	if isOwn && !connect.IsWireError(err) && (ctx.Err() == nil || !errors.Is(err, ctx.Err())) {
 		status := rpc.StatusOf(own.Code())
-		if rpc.IsUnreadable(ctx, err) {
+		if byClient {
 			status = rpc.ByClient(status)
 		}
 		rpc.Note(ctx, own.Code(), status)
@@ -131,9 +134,7 @@ func callError(ctx context.Context, err error) error {
 	status := rpc.StatusOf(code)
 	if a.limit == "REQUEST_TIMEOUT" && !middleware.TimedOut(ctx) { // it was the client's own deadline
 		a.limit, a.isFailure = "", false
-		if rpc.IsStream(ctx) {
-			status = statusClientGone // it listened as long as it wanted to
-		}
+		status = statusClientGone // it waited as long as it wanted to
 	}
 	if a.isFailure {
 		middleware.LogFailure(ctx, err)
@@ -143,15 +144,24 @@ func callError(ctx context.Context, err error) error {
 	return problem.CallError(code, a.detail, a.fields...)
 }
 
-// handleHealth adds gRPC's probes to a mux. The limits are theirs alone, so that no load on the service refuses them.
+// limitsOfProbes are not those of the routes, so that no load on the service refuses a probe.
+func limitsOfProbes(cfg config.Config) *middleware.Limits {
+	cfg.MaxInFlight = math.MaxInt
+	return middleware.NewLimits(cfg)
+}
+
+// handleHealth adds gRPC's probes to a mux.
 func handleHealth(mux *http.ServeMux, probes *health.GRPC, limits *middleware.Limits) {
 	const longestName = 4096 // bytes
 	path, handler := grpchealth.NewHandler(probes,
 		connect.WithInterceptors(callErrors{}, endlessWatch{}), connect.WithReadMaxBytes(longestName),
 		connect.WithCompressMinBytes(longestName))
-	for procedure, isStream := range map[string]bool{path + "Check": false, path + "Watch": true} {
-		route := middleware.Route{Pattern: procedure, MaxBody: longestName + messagePrefix, Stream: isStream}
-		mux.Handle("POST "+procedure, limits.Apply(route, asCall(problem.FinishBodies(handler))))
+	for _, route := range []middleware.Route{
+		{Pattern: path + "Check", Timeout: time.Second},
+		{Pattern: path + "Watch", Stream: true},
+	} {
+		route.MaxBody = longestName + messagePrefix
+		mux.Handle("POST "+route.Pattern, limits.Apply(route, asCall(problem.FinishBodies(handler))))
 	}
 }
 

@@ -7,6 +7,9 @@ import (
 	"net/http"
 	"sync"
 	"sync/atomic"
+{%- if cookiecutter.rpc != "none" %}
+	"time"
+{%- endif %}
 )
 
 // listener bounds the connections that are open at once, and knows them all. http.Server does not tell which ones have
@@ -18,6 +21,10 @@ type listener struct {
 	closed chan struct{}
 	once   sync.Once
 	open   sync.Map // the key is a *conn
+{%- if cookiecutter.rpc != "none" %}
+
+	writeTimeout time.Duration // of each write to HTTP/2
+{%- endif %}
 }
 
 func newListener(inner net.Listener, maxConnections int) *listener {

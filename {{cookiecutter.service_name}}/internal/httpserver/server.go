@@ -96,9 +96,7 @@ func newServer(
 	}
 	s.http.DisableGeneralOptionsHandler = true // it would handle "OPTIONS *" before any middleware
 {%- if cookiecutter.rpc != "none" %}
-	s.http.Protocols = new(http.Protocols)
-	s.http.Protocols.SetHTTP1(true)
-	s.http.Protocols.SetUnencryptedHTTP2(true) // gRPC. TLS is the platform's
+	s.speakHTTP2()
 {%- endif %}
 	return s
 }
@@ -126,6 +124,9 @@ func (s *Server) Shutdown(ctx context.Context) error {
 			_ = c.Close()
 		}
 	}
+{%- if cookiecutter.rpc != "none" %}
+	defer time.AfterFunc(s.cfg.ShutdownTimeout/2, s.cutDeaf).Stop()
+{%- endif %}
 	if s.drain(ctx) == nil {
 		return nil
 	}

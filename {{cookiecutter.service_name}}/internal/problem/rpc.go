@@ -60,6 +60,9 @@ func refuseCall(w http.ResponseWriter, r *http.Request, status int, detail strin
 	}
 	code := rpc.CodeOf(status)
 	counted := rpc.StatusOf(code)
+	if status < http.StatusInternalServerError && counted >= http.StatusInternalServerError { // the code is UNKNOWN
+		counted = status
+	}
 	if r.Pattern == "/" && (status == http.StatusNotFound || status == http.StatusMethodNotAllowed) { // no route
 		code, counted = connect.CodeUnimplemented, status
 		w = unmatched{w, status}

@@ -50,6 +50,9 @@ func (c *Call) Outcome(status int, header http.Header, isCut bool) (name string,
 	case isSent:
 		return nameOf(sent), ByClient(StatusOf(sent))
 	}
+	if status == http.StatusOK { // Connect refused a stream, which its body says
+		return nameOf(connect.CodeInvalidArgument), StatusOf(connect.CodeInvalidArgument)
+	}
 	return nameOf(CodeOf(status)), ByClient(status)
 }
 

@@ -22,13 +22,12 @@ type streamKey struct{}
 
 // stream ends a stream that nobody uses.
 type stream struct {
-	limit    time.Duration
-	timer    *time.Timer
-	received error // why the last message could not be read
+	limit time.Duration
+	timer *time.Timer
 }
 
 // LimitStream ends a stream of next that has no message for limit, and wakes a handler that waits for a message when the
-// context is done. The handler reads and sends by the connection that Messages returns.
+// context is done. The handler reads and sends by the connection that NewMessages returns.
 func LimitStream(limit time.Duration, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		control := http.NewResponseController(w)
@@ -46,40 +45,45 @@ func LimitStream(limit time.Duration, next http.Handler) http.Handler {
 	})
 }
 
-// messages is the connection of a stream. Each message that is received or sent begins its time anew.
-type messages struct {
+// Messages is the connection of a stream. Each message that is received or sent begins the time of LimitStream anew.
+type Messages struct {
 	connect.StreamingHandlerConn
-	*stream
+	stream   *stream // nil without LimitStream
+	receives int
+	received error // of the last one
 }
 
-// Messages returns conn, with the limit of the call's LimitStream.
-func Messages(ctx context.Context, conn connect.StreamingHandlerConn) connect.StreamingHandlerConn {
-	if s, found := ctx.Value(streamKey{}).(*stream); found {
-		return messages{conn, s}
-	}
-	return conn
+// NewMessages returns conn, with the limit of the call's LimitStream.
+func NewMessages(ctx context.Context, conn connect.StreamingHandlerConn) *Messages {
+	s, _ := ctx.Value(streamKey{}).(*stream)
+	return &Messages{StreamingHandlerConn: conn, stream: s}
 }
 
-func (m messages) Receive(message any) error {
+// Receive implements [connect.StreamingHandlerConn].
+func (m *Messages) Receive(message any) error {
+	m.receives++
 	m.received = m.StreamingHandlerConn.Receive(message)
-	m.timer.Reset(m.limit)
+	m.stream.prolong()
 	return m.received
 }
 
-func (m messages) Send(message any) error {
+// Send implements [connect.StreamingHandlerConn].
+func (m *Messages) Send(message any) error {
 	err := m.StreamingHandlerConn.Send(message)
-	m.timer.Reset(m.limit)
+	m.stream.prolong()
 	return err
 }
 
-// IsUnreadable reports whether err says that a message of the client could not be read.
-func IsUnreadable(ctx context.Context, err error) bool {
-	s, found := ctx.Value(streamKey{}).(*stream)
-	return found && s.received != nil && errors.Is(err, s.received)
+func (s *stream) prolong() {
+	if s != nil {
+		s.timer.Reset(s.limit)
+	}
 }
 
-// IsStream reports whether ctx is the context of a stream.
-func IsStream(ctx context.Context) bool {
-	_, found := ctx.Value(streamKey{}).(*stream)
-	return found
+// AreUnreadable reports whether err says that the client sent what is no message; or none, or several, to a procedure that takes
+// one. Before such a procedure begins, Connect receives twice, and finds nothing the second time.
+func (m *Messages) AreUnreadable(err error) bool {
+	takesOne := m.Spec().StreamType == connect.StreamTypeServer
+	hasOne := m.receives == 0 || m.receives > 1 && m.received != nil
+	return takesOne && !hasOne || m.received != nil && errors.Is(err, m.received)
 }
