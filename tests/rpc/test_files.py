@@ -51,8 +51,9 @@ def test_the_generated_code_is_current(bake: Bake, make_proto: list[str], module
 def test_a_method_is_added_in_the_four_steps_of_the_page(copy: BakedService, make_proto: list[str], lint: Lint) -> None:
     in_proto, generate, in_go, test = re.split(r"^\d\. ", section(copy, "Add a method"), flags=re.MULTILINE)[1:5]
     proto = copy.path / "proto/greetings/v1/greetings.proto"
-    replace(proto, "StreamGreetingsResponse);\n", f"StreamGreetingsResponse);\n\n{block(in_proto, 'proto', '  ')}")
-    append(proto, MESSAGES)
+    method, messages = blocks(textwrap.dedent(f"   {in_proto}"), "proto")
+    replace(proto, "StreamGreetingsResponse);\n", f"StreamGreetingsResponse);\n\n{textwrap.indent(method, '  ')}")
+    append(proto, f"\n{messages}")
     assert "`make proto`" in generate
     copy.make(*make_proto)
     append(copy.path / "internal/api/greetings_rpc.go", "\n" + block(in_go, "go"))
@@ -62,15 +63,6 @@ def test_a_method_is_added_in_the_four_steps_of_the_page(copy: BakedService, mak
     assert "0 issues" in lint(copy)
 
 
-MESSAGES = """
-message PartRequest {
-  string name = 1;
-}
-
-message PartResponse {
-  string message = 1;
-}
-"""
 TEST = """
 func TestPart(t *testing.T) {
 	t.Parallel()
@@ -87,10 +79,10 @@ def section(service: BakedService, title: str) -> str:
     return service.read("docs/rpc.md").partition(f"## {title}\n")[2].partition("\n## ")[0]
 
 
-def block(text: str, language: str, indent: str = "") -> str:
+def block(text: str, language: str) -> str:
     """Return the block of a language in a text whose lines are indented."""
     (found,) = blocks(textwrap.dedent(f"   {text}"), language)
-    return textwrap.indent(found, indent)
+    return found
 
 
 def append(file: Path, text: str) -> None:
@@ -146,6 +138,6 @@ def test_a_change_that_breaks_clients_is_found(copy: BakedService) -> None:
     breaking = ["make", "proto-breaking", "BUF=buf", "AGAINST=HEAD"]
     init_repository(copy.path)
     copy.run(*breaking)
-    replace(copy.path / "proto/greetings/v1/greetings.proto", "string name = 1;", "string name = 3;")
-    assert 'Previously present field "1"' in copy.run(*breaking, status=2)
+    replace(copy.path / "proto/greetings/v1/greetings.proto", "uint32 count = 2;", "uint32 count = 3;")
+    assert 'Previously present field "2"' in copy.run(*breaking, status=2)
     copy.run(*breaking[:3], "AGAINST=nothing", status=2)

@@ -66,7 +66,7 @@ def test_its_code_reads_in_one_sitting(default: BakedService) -> None:
     code = {
         name: default.read(name) for name in default.files() if name.endswith(".go") and not name.endswith("_test.go")
     }
-    assert sum(len(text.splitlines()) for text in code.values()) <= 2870
+    assert sum(len(text.splitlines()) for text in code.values()) <= 2890
     for name, text in code.items():
         for function in re.findall(r"^func .*?^\}", text, re.MULTILINE | re.DOTALL):
             assert len(function.splitlines()) <= 60, f"{name}: {function.splitlines()[0]}"

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"net"
 	"net/http"
 	"strings"
 	"time"
@@ -55,7 +56,7 @@ func (r *Router) handleProcedure(procedure string, method protoreflect.MethodDes
 		route.Stream, route.MaxBody = true, math.MaxInt64
 		handler = rpc.LimitStream(r.cfg.IdleTimeout, handler)
 	}
-	limited := r.limits.Apply(route, middleware.Chain(asCall(problem.FinishBodies(handler)), r.middlewares...))
+	limited := asCall(r.limits.Apply(route, middleware.Chain(problem.FinishBodies(handler), r.middlewares...)))
 	r.mux.Handle("POST "+procedure, limited)
 	if isSafe(method) {
 		r.mux.Handle("GET "+procedure, limited) // as Connect calls it, so that the response can be cached
@@ -101,7 +102,7 @@ func (callErrors) WrapStreamingHandler(next connect.StreamingHandlerFunc) connec
 		case err == nil:
 			rpc.Note(ctx, rpc.OK, http.StatusOK)
 			return nil
-		case errors.Is(cause, httpserver.ErrStopping) || errors.Is(cause, rpc.ErrIdle):
+		case (errors.Is(cause, httpserver.ErrStopping) || errors.Is(cause, rpc.ErrIdle)) && messages.IsEnd(ctx, err):
 			rpc.Note(ctx, connect.CodeUnavailable, http.StatusOK)
 			return problem.CallError(connect.CodeUnavailable, "The stream was ended, because "+cause.Error()+". Call again.")
 		}
@@ -117,8 +118,7 @@ func (callErrors) WrapStreamingClient(next connect.StreamingClientFunc) connect.
 // callError returns the error that the client of a call gets, and notes it. A [connect.Error] of the procedure is sent as it
 // is, unless it is a response to a call of its own. All others become what they are for JSON.
 func callError(ctx context.Context, err error, byClient bool) error {
-	own, isOwn := errors.AsType[*connect.Error](err)
-	if isOwn && !connect.IsWireError(err) && (ctx.Err() == nil || !errors.Is(err, ctx.Err())) {
+	if own, isOwn := ownError(err); isOwn {
 		status := rpc.StatusOf(own.Code())
 		if byClient {
 			status = rpc.ByClient(status)
@@ -144,6 +144,18 @@ func callError(ctx context.Context, err error, byClient bool) error {
 	return problem.CallError(code, a.detail, a.fields...)
 }
 
+// ownError returns the [connect.Error] that a procedure made. One of a call to another service is not for this client, nor is one
+// inside of an error that stands for a response.
+func ownError(err error) (*connect.Error, bool) {
+	own, isOwn := errors.AsType[*connect.Error](err)
+	_, isOfNetwork := errors.AsType[net.Error](err)
+	_, isProblem := errors.AsType[Problem](err)
+	for _, other := range []error{ErrUnavailable, ErrNotFound, ErrConflict, context.Canceled, context.DeadlineExceeded} {
+		isOwn = isOwn && !errors.Is(err, other)
+	}
+	return own, isOwn && !connect.IsWireError(err) && !isOfNetwork && !isProblem
+}
+
 // limitsOfProbes are not those of the routes, so that no load on the service refuses a probe.
 func limitsOfProbes(cfg config.Config) *middleware.Limits {
 	cfg.MaxInFlight = math.MaxInt
@@ -161,7 +173,7 @@ func handleHealth(mux *http.ServeMux, probes *health.GRPC, limits *middleware.Li
 		{Pattern: path + "Watch", Stream: true},
 	} {
 		route.MaxBody = longestName + messagePrefix
-		mux.Handle("POST "+route.Pattern, limits.Apply(route, asCall(problem.FinishBodies(handler))))
+		mux.Handle("POST "+route.Pattern, asCall(limits.Apply(route, problem.FinishBodies(handler))))
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -116,7 +118,15 @@ func TestErrorsOfProceduresStandForCodes(t *testing.T) {
 		"unavailable":   {ErrUnavailable, connect.CodeUnavailable, "UNAVAILABLE", 503, "A part that the service depends on is unavailable. Try again."},
 		"invalid":       {InvalidError{}, connect.CodeInvalidArgument, "INVALID_ARGUMENT", 400, "The request has values out of range."},
 		"anything else": {errors.New("secret"), connect.CodeInternal, "INTERNAL", 500, "The service failed. Its log has the request's id."},
-		"its own":       {connect.NewError(connect.CodeOutOfRange, errors.New("at the end")), connect.CodeOutOfRange, "OUT_OF_RANGE", 400, "at the end"},
+		"a dependency's": {
+			fmt.Errorf("stock: %w: %w", ErrUnavailable, connect.NewError(connect.CodeNotFound, errors.New("secret"))),
+			connect.CodeUnavailable, "UNAVAILABLE", 503, "A part that the service depends on is unavailable. Try again.",
+		},
+		"the network's": {
+			connect.NewError(connect.CodeUnavailable, &net.OpError{Op: "dial", Err: errors.New("secret")}),
+			connect.CodeInternal, "INTERNAL", 500, "The service failed. Its log has the request's id.",
+		},
+		"its own": {connect.NewError(connect.CodeOutOfRange, errors.New("at the end")), connect.CodeOutOfRange, "OUT_OF_RANGE", 400, "at the end"},
 	}
 	var next error
 	server, ended := serveProcedures(t, procedures{call: func(context.Context, string) error { return next }})
@@ -214,6 +224,43 @@ func TestPathsWithoutAProcedure(t *testing.T) {
 		if counted := (<-ended).Status; response.StatusCode != status || counted != status {
 			t.Errorf("GET %s: status %d, counted as %d, want %d", path, response.StatusCode, counted, status)
 		}
+	}
+}
+
+func TestJSONIsACallWithoutTheHeaderOfConnectToo(t *testing.T) {
+	t.Parallel()
+	server, ended := serveProcedures(t, procedures{call: func(context.Context, string) error { panic("bug") }})
+	response, err := server.Client().Post(server.URL+callProcedure, "application/json", strings.NewReader(`"x"`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if body, _ := io.ReadAll(response.Body); response.StatusCode != http.StatusInternalServerError || !strings.Contains(string(body), `"code":"internal"`) {
+		t.Errorf("status %d, body %s, want 500 and the code internal", response.StatusCode, body)
+	}
+	if got := <-ended; got.Code != "INTERNAL" || got.Status != http.StatusInternalServerError {
+		t.Errorf("outcome %s, counted as %d, want INTERNAL as 500", got.Code, got.Status)
+	}
+}
+
+func TestFailureOfAStreamThatEndsIsAFailure(t *testing.T) {
+	t.Parallel()
+	server, ended := serveProcedures(t, procedures{
+		stream: func(ctx context.Context, _ *connect.BidiStream[wrapperspb.StringValue, wrapperspb.StringValue]) error {
+			<-ctx.Done()
+			return errors.New("could not save")
+		},
+	}, "IDLE_TIMEOUT=50ms")
+	call := clientOf(server, streamProcedure).CallBidiStream(t.Context())
+	if err := call.Send(wrapperspb.String("x")); err != nil {
+		t.Fatal(err)
+	}
+	_, err := call.Receive()
+	if got, want := connect.CodeOf(err), connect.CodeInternal; got != want {
+		t.Errorf("%v, want %s", err, want)
+	}
+	if got := <-ended; got.Code != "INTERNAL" || got.Status != http.StatusInternalServerError {
+		t.Errorf("outcome %s, counted as %d, want INTERNAL as 500", got.Code, got.Status)
 	}
 }
 

@@ -73,6 +73,7 @@ type conn struct {
 	requests atomic.Int32
 	isHTTP1  atomic.Bool
 	isHTTP2  atomic.Bool
+	isClosed atomic.Bool
 	once     sync.Once
 }
 
@@ -106,16 +107,26 @@ func countRequests(next http.Handler) http.Handler {
 			c.requests.Store(1)
 		} else {
 			c.requests.Add(1)
-			defer c.requests.Add(-1)
+			defer c.endRequest()
 		}
 		next.ServeHTTP(w, r)
 	})
 }
 
+// endRequest counts the end of an HTTP/2 request. Its handler may work on when the client has left.
+func (c *conn) endRequest() {
+	if c.requests.Add(-1) == 0 && c.isClosed.Load() {
+		c.listener.open.Delete(c)
+	}
+}
+
 // Close closes the connection and gives its place to another.
 func (c *conn) Close() error {
 	c.once.Do(func() {
-		c.listener.open.Delete(c)
+		c.isClosed.Store(true)
+		if !c.isHTTP2.Load() || c.requests.Load() == 0 {
+			c.listener.open.Delete(c)
+		}
 		<-c.listener.slots
 	})
 	return c.Conn.Close()

@@ -419,6 +419,28 @@ func TestHTTP2RequestsFinishAndTheirClientIsToldToLeave(t *testing.T) {
 	})
 }
 
+func TestHTTP2HandlersAreWaitedForWhenTheirClientHasLeft(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		isOver := false
+		listener, stop, result := serve(t, func(_ http.ResponseWriter, r *http.Request) {
+			<-r.Context().Done()
+			time.Sleep(time.Second)
+			isOver = true
+		})
+		conn := listener.dial(t, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+		go func() { _, _ = io.Copy(io.Discard, conn) }()
+		_, _ = io.WriteString(conn, http2Settings+http2Request)
+		synctest.Wait()
+		_ = conn.Close()
+		synctest.Wait()
+		stop()
+		if err := <-result; err != nil || !isOver {
+			t.Errorf("Shutdown() = %v, the handler has returned: %t", err, isOver)
+		}
+	})
+}
+
 func TestHTTP2RequestsThatAreCutOffAreCountedEach(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -431,14 +453,15 @@ func TestHTTP2RequestsThatAreCutOffAreCountedEach(t *testing.T) {
 	})
 }
 
+const ( // frames: RFC 9113, section 6
+	http2Settings = "\x00\x00\x00\x04\x00\x00\x00\x00\x00"
+	http2Request  = "\x00\x00\x03\x01\x05\x00\x00\x00\x01\x82\x86\x84" // HEADERS: GET http /
+)
+
 func TestIdleHTTP2ConnectionIsToldToLeave(t *testing.T) {
 	t.Parallel()
-	const ( // RFC 9113, section 6
-		settings = "\x00\x00\x00\x04\x00\x00\x00\x00\x00"
-		request  = "\x00\x00\x03\x01\x05\x00\x00\x00\x01\x82\x86\x84" // HEADERS: GET http /
-		goAway   = 7
-	)
-	for name, sent := range map[string]string{"new": settings, "after a request": settings + request} {
+	const goAway = 7
+	for name, sent := range map[string]string{"new": http2Settings, "after a request": http2Settings + http2Request} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {

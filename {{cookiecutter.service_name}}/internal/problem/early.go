@@ -7,14 +7,16 @@ import (
 )
 
 // FinishBodies does for the responses of next what Refuse does for a problem: a response that starts before the body was
-// read does not wait for it. Connect itself refuses calls in this way.
+// read does not wait for it. Connect itself refuses calls in this way. It also wants a [http.Flusher], which a writer of a
+// middleware may not be.
 func FinishBodies(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.ProtoMajor != 1 || r.ContentLength == 0 {
+		waits := r.ProtoMajor == 1 && r.ContentLength != 0
+		if _, canFlush := w.(http.Flusher); canFlush && !waits {
 			next.ServeHTTP(w, r)
 			return
 		}
-		e := &earlyResponse{ResponseWriter: w, ReadCloser: r.Body, request: r}
+		e := &earlyResponse{ResponseWriter: w, ReadCloser: r.Body, request: r, isRead: !waits}
 		next.ServeHTTP(e, withBody(r, e))
 		e.start()
 	})

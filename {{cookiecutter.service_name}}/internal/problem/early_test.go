@@ -38,3 +38,21 @@ func TestResponsesThatDoNotWaitForTheBody(t *testing.T) {
 		})
 	}
 }
+
+func TestResponsesOfAMiddlewareCanBeFlushed(t *testing.T) {
+	t.Parallel()
+	recorder := httptest.NewRecorder()
+	handler := FinishBodies(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.(http.Flusher).Flush() }))
+	handler.ServeHTTP(plainWriter{recorder}, httptest.NewRequest("GET", "/", nil))
+	if !recorder.Flushed {
+		t.Error("the response is not flushed")
+	}
+}
+
+// plainWriter is what a middleware may hand on.
+type plainWriter struct{ w http.ResponseWriter }
+
+func (p plainWriter) Header() http.Header               { return p.w.Header() }
+func (p plainWriter) Write(content []byte) (int, error) { return p.w.Write(content) }
+func (p plainWriter) WriteHeader(status int)            { p.w.WriteHeader(status) }
+func (p plainWriter) Unwrap() http.ResponseWriter       { return p.w }

@@ -17,7 +17,8 @@ import (
 // retryAfter is what a client of a call reads in place of the header Retry-After.
 const retryAfter = time.Second
 
-// calls writes errors to clients of gRPC, gRPC-Web and Connect. A request without the header of Connect's protocol is HTTP.
+// calls writes errors to clients of gRPC, gRPC-Web and Connect. Where there is no procedure, a request without the header of
+// Connect's protocol is HTTP.
 var calls = connect.NewErrorWriter(connect.WithRequireConnectProtocolHeader())
 
 // CallError returns the error of a call that stands for a problem. Bad fields and the time to come back are its details:
@@ -55,7 +56,7 @@ func (f Field) name() string {
 
 // refuseCall responds to a call in its own protocol. It returns false if r is no call.
 func refuseCall(w http.ResponseWriter, r *http.Request, status int, detail string, fields []Field) bool {
-	if !calls.IsSupported(r) {
+	if !rpc.IsCall(r.Context()) && !calls.IsSupported(r) {
 		return false
 	}
 	code := rpc.CodeOf(status)

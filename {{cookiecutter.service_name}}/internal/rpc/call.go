@@ -25,6 +25,12 @@ func Begin(ctx context.Context) {
 	}
 }
 
+// IsCall reports whether ctx is the context of a call.
+func IsCall(ctx context.Context) bool {
+	call, found := ctx.Value(CallKey{}).(*Call)
+	return found && call.isCall
+}
+
 // Note notes the code of a call, and the HTTP status that counts it.
 func Note(ctx context.Context, code connect.Code, status int) {
 	if call, found := ctx.Value(CallKey{}).(*Call); found {

@@ -51,6 +51,7 @@ type Messages struct {
 	stream   *stream // nil without LimitStream
 	receives int
 	received error // of the last one
+	sent     error // of the last one
 }
 
 // NewMessages returns conn, with the limit of the call's LimitStream.
@@ -69,9 +70,19 @@ func (m *Messages) Receive(message any) error {
 
 // Send implements [connect.StreamingHandlerConn].
 func (m *Messages) Send(message any) error {
-	err := m.StreamingHandlerConn.Send(message)
+	m.sent = m.StreamingHandlerConn.Send(message)
 	m.stream.prolong()
-	return err
+	return m.sent
+}
+
+// IsEnd reports whether err only says that ctx is done, or that no message can be received or sent any more.
+func (m *Messages) IsEnd(ctx context.Context, err error) bool {
+	for _, end := range []error{ctx.Err(), m.received, m.sent} {
+		if end != nil && errors.Is(err, end) {
+			return true
+		}
+	}
+	return false
 }
 
 func (s *stream) prolong() {
