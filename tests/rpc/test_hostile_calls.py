@@ -23,6 +23,8 @@ from tests.support.http2 import Connection, Field, block, data, frame, headers, 
 from tests.support.raw_http import Address
 from tools.running_service import RunningService, wait_for_answer
 
+pytestmark = pytest.mark.long
+
 GREET, STREAM = (f"/greetings.v1.GreetingService/{name}" for name in ("Greet", "StreamGreetings"))
 CHECK, WATCH = (f"/grpc.health.v1.Health/{name}" for name in ("Check", "Watch"))
 GRPC, GRPC_WEB, CONNECT = "application/grpc", "application/grpc-web", "application/connect+proto"
@@ -280,7 +282,6 @@ def test_a_connection_that_is_not_read_is_closed(rpc_binary: Path) -> None:
         assert raw_http.is_closed(connection)
 
 
-@pytest.mark.long
 @pytest.mark.contract("a stop with calls")
 def test_a_connection_that_is_not_read_does_not_hold_the_stop(rpc_binary: Path) -> None:
     with RunningService(rpc_binary, SHUTDOWN_TIMEOUT="4s", MAX_IN_FLIGHT="20") as service, deaf_client(service):

@@ -13,6 +13,8 @@ import pytest
 from tests.support.grpc_clients import Greetings
 from tools.running_service import RunningService
 
+pytestmark = pytest.mark.long
+
 PATIENT = 20  # seconds
 
 
@@ -48,7 +50,6 @@ def test_streams_have_a_limit_of_their_own(rpc_binary: Path) -> None:
         assert next(client.watch("my-service", timeout=PATIENT)) == "SERVING"
 
 
-@pytest.mark.long
 @pytest.mark.contract("the time of a call")
 def test_a_stream_ends_after_a_time_without_a_message(rpc_binary: Path) -> None:
     """One greeting a second is more often than the limit, and none is less often."""
