@@ -56,7 +56,7 @@ def new_heads_and_tails(template: Path) -> None:
     """Another first and another last line in each file of the template's, but where the end is the team's."""
     for name in files_of_the_template(template):
         file = template / SERVICE_FOLDER / name
-        comment = {".md": "<!-- {} -->", ".go": "// {}", ".sql": "-- {}"}.get(file.suffix, "# {}")
+        comment = {".md": "<!-- {} -->", ".go": "// {}", ".proto": "// {}", ".sql": "-- {}"}.get(file.suffix, "# {}")
         text = file.read_text()
         jinja = re.match(r"(\{%-.*?-%\}\n)*", text, re.DOTALL)
         assert jinja
