@@ -13,12 +13,11 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
 
-import grpc
 import pytest
 
 from tests.support import http2, raw_http
 from tests.support.footprint import begin_peak, cpu_seconds, holds, peak, wait_until_it_holds
-from tests.support.grpc_clients import Greetings, text
+from tests.support.grpc_clients import Caller, Greetings, text
 from tests.support.http2 import Connection, Field, block, data, frame, headers, request
 from tests.support.raw_http import Address
 from tools.running_service import RunningService, wait_for_answer
@@ -45,31 +44,6 @@ SHORT = {"READ_HEADER_TIMEOUT": "500ms", "READ_TIMEOUT": "500ms", "WRITE_TIMEOUT
 
 
 @contextmanager
-def calling_all_the_while(address: Address) -> Iterator[list[str]]:
-    """Be another client, and note the codes that it gets."""
-    codes: list[str] = []
-    stop = threading.Event()
-    client = Greetings(address)
-
-    def keep_calling() -> None:
-        while not stop.is_set():
-            try:
-                client.greet("Ada")
-                codes.append("OK")
-            except grpc.RpcError as error:
-                codes.append(error.code().name)
-
-    thread = threading.Thread(target=keep_calling)
-    thread.start()
-    try:
-        yield codes
-    finally:
-        stop.set()
-        thread.join()
-        client.close()
-
-
-@contextmanager
 def frugal(service: RunningService) -> Iterator[None]:
     """Fail if the service needs much memory for what happens to it, if it keeps something of it, or takes the blame."""
     held, before = holds(service), begin_peak(service)
@@ -83,9 +57,9 @@ def frugal(service: RunningService) -> Iterator[None]:
 def spared(service: RunningService) -> Iterator[None]:
     """Fail too if other clients notice what happens to the service."""
     address = service.address()
-    with frugal(service), raw_http.asking_all_the_while(address) as statuses, calling_all_the_while(address) as codes:
+    with frugal(service), raw_http.asking_all_the_while(address) as statuses, Caller(address) as caller:
         yield
-    assert (set(statuses), set(codes)) == ({200}, {"OK"})
+    assert (set(statuses), set(caller.ended)) == ({200}, {"OK"})
 
 
 def each(streams: int, make: Callable[[int], bytes]) -> bytes:

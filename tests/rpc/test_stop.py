@@ -2,45 +2,19 @@
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
 from contextlib import ExitStack
 from itertools import cycle, islice
 from pathlib import Path
 
-import grpc
 import pytest
 
-from tests.support.grpc_clients import Greetings
+from tests.support.grpc_clients import Caller
 from tests.support.haproxy import HAProxy
 from tests.support.machine import free_ports
 from tools.running_service import RunningService
 
 DELAY = 0.5  # as in tests/service/test_restarts.py
-
-
-class Caller(threading.Thread):
-    """A client that calls without a pause, and counts what becomes of its calls and streams."""
-
-    def __init__(self, address: tuple[str, int], *, streams: bool) -> None:
-        super().__init__()
-        self.ended: Counter[str] = Counter()
-        self._client = Greetings(address)
-        self._call = self._client.whole_stream if streams else self._client.greet
-        self._stopped = threading.Event()
-
-    def run(self) -> None:
-        while not self._stopped.is_set():
-            try:
-                self._call("Ada")
-                self.ended["OK"] += 1
-            except grpc.RpcError as error:
-                self.ended[error.code().name] += 1
-
-    def stop(self) -> None:
-        self._stopped.set()
-        self.join()
-        self._client.close()
 
 
 @pytest.mark.long
@@ -58,18 +32,15 @@ def test_no_call_fails_while_two_copies_are_restarted_in_turn(rpc_binary: Path, 
         balancer = running.enter_context(HAProxy(haproxy, tmp_path, front, ports, "proto h2"))
         for name in copies:
             balancer.wait_until_up(name)
-        calls = [Caller(balancer.address, streams=False) for _ in range(4)]
+        calls = [Caller(balancer.address) for _ in range(4)]
         streams = [Caller(balancer.address, streams=True) for _ in range(4)]
-        for caller in calls + streams:
-            caller.start()
-        try:
+        with ExitStack() as calling:
+            for caller in calls + streams:
+                calling.enter_context(caller)
             for name in islice(cycle(ports), 50):
                 assert copies[name].stop() == 0
                 copies[name] = start(name)
                 balancer.wait_until_up(name)
-        finally:
-            for caller in calls + streams:
-                caller.stop()
         assert set(sum((caller.ended for caller in calls), Counter())) == {"OK"}, balancer.told()
         ended = sum((caller.ended for caller in streams), Counter())
         assert set(ended) <= {"OK", "UNAVAILABLE"}, ended

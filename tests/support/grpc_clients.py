@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+from collections import Counter
 from collections.abc import Iterator
+from types import TracebackType
 from typing import Any
 
 import grpc
@@ -54,3 +57,33 @@ class Greetings:
 
     def close(self) -> None:
         self.channel.close()
+
+
+class Caller(threading.Thread):
+    """A client that calls without a pause until the end of a with block, and counts the codes that it gets."""
+
+    def __init__(self, address: tuple[str, int], *, streams: bool = False) -> None:
+        super().__init__()
+        self.ended: Counter[str] = Counter()
+        self._client = Greetings(address)
+        self._call = self._client.whole_stream if streams else self._client.greet
+        self._stopped = threading.Event()
+
+    def run(self) -> None:
+        while not self._stopped.is_set():
+            try:
+                self._call("Ada")
+                self.ended["OK"] += 1
+            except grpc.RpcError as error:
+                self.ended[error.code().name] += 1
+
+    def __enter__(self) -> Caller:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._stopped.set()
+        self.join()
+        self._client.close()
